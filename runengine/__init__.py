@@ -1,0 +1,1 @@
+"""runengine: the life of a run."""

@@ -1,0 +1,214 @@
+"""Every error runengine raises, in one tree.
+
+```
+RunEngineError
+├─ LifecycleDefinitionError   the table is wrong: row and rule
+├─ TransitionNotAllowed       run_id, status, event, reason, allowed, guard, ended_by
+├─ InvalidSnapshot            which rule, which fields
+├─ DialectError
+│  ├─ UnknownSpelling         dialect, field, value, known
+│  └─ PayloadError            problems, each with a $.path
+└─ TraceUnreadable            file, line, column
+```
+
+Each keeps what it knows in attributes and can be pickled. A message says what was refused, to what, why, and
+what would have been accepted. Violations found in a trace are values, not errors: see `runengine.validation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = [
+    "DialectError",
+    "InvalidSnapshot",
+    "LifecycleDefinitionError",
+    "PayloadError",
+    "RunEngineError",
+    "TraceUnreadable",
+    "TransitionNotAllowed",
+    "UnknownSpelling",
+]
+
+
+class RunEngineError(Exception):
+    """Base of every error of this library.
+
+    Subclasses pass all their arguments to `Exception`, so that they pickle, and build their message in `__str__`.
+
+    Example:
+        >>> issubclass(TraceUnreadable, RunEngineError)
+        True
+    """
+
+
+class LifecycleDefinitionError(RunEngineError):
+    """A lifecycle table breaks a rule of the table itself, so it does not load.
+
+    Attributes:
+        row: The row (or status, or field) at fault, as text.
+        rule: The rule it breaks, one sentence.
+
+    Example:
+        >>> str(LifecycleDefinitionError("start: queued -> running", "every target is a status"))
+        'lifecycle table, row `start: queued -> running`: every target is a status'
+    """
+
+    def __init__(self, row: str, rule: str) -> None:
+        super().__init__(row, rule)
+        self.row = row
+        self.rule = rule
+
+    def __str__(self) -> str:
+        return f"lifecycle table, row `{self.row}`: {self.rule}"
+
+
+class TransitionNotAllowed(RunEngineError, ValueError):
+    """`apply` was asked for a step that the lifecycle refuses; nothing has changed.
+
+    Attributes:
+        message: The refusal in words.
+        run_id: The run's id, or None where there was no run.
+        status: The status the event met, or None where there was no run.
+        event: The event's name.
+        reason: "unknown", "illegal", "late" or "guard".
+        allowed: Names of the events allowed in that status.
+        guard: The guard that said no, or None.
+        ended_by: The event that ended the run, for reason "late".
+
+    Example:
+        >>> error = TransitionNotAllowed("no", "run_1", "queued", "complete", "illegal", ("start",))
+        >>> error.status, error.reason, error.allowed
+        ('queued', 'illegal', ('start',))
+    """
+
+    def __init__(
+        self,
+        message: str,
+        run_id: str | None,
+        status: str | None,
+        event: str,
+        reason: str,
+        allowed: Sequence[str] = (),
+        guard: str | None = None,
+        ended_by: str | None = None,
+    ) -> None:
+        super().__init__(message, run_id, status, event, reason, tuple(allowed), guard, ended_by)
+        self.message = message
+        self.run_id = run_id
+        self.status = status
+        self.event = event
+        self.reason = reason
+        self.allowed = tuple(allowed)
+        self.guard = guard
+        self.ended_by = ended_by
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidSnapshot(RunEngineError, ValueError):
+    """A record's fields do not agree with its status.
+
+    Attributes:
+        run_id: The run's id.
+        rule: The rule broken, one sentence.
+        fields: Names of the fields that break it.
+
+    Example:
+        >>> str(InvalidSnapshot("run_1", "completed_at is set in completed", ("completed_at",)))
+        'run_1: completed_at is set in completed (fields: completed_at)'
+    """
+
+    def __init__(self, run_id: str, rule: str, fields: Sequence[str]) -> None:
+        super().__init__(run_id, rule, tuple(fields))
+        self.run_id = run_id
+        self.rule = rule
+        self.fields = tuple(fields)
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: {self.rule} (fields: {', '.join(self.fields)})"
+
+
+class DialectError(RunEngineError, ValueError):
+    """A document cannot be read from, or written to, a dialect.
+
+    Example:
+        >>> issubclass(PayloadError, DialectError)
+        True
+    """
+
+
+class UnknownSpelling(DialectError):
+    """A closed word of the protocol is spelled in a way the dialect does not know.
+
+    Attributes:
+        dialect: The dialect's name.
+        field: The field's path, as `$.status`.
+        value: What was found.
+        known: The words that are known there.
+
+    Example:
+        >>> str(UnknownSpelling("native", "$.status", "canceled", ("cancelled",)))
+        "native: $.status is 'canceled'; known: cancelled"
+    """
+
+    def __init__(self, dialect: str, field: str, value: Any, known: Sequence[str]) -> None:
+        super().__init__(dialect, field, value, tuple(known))
+        self.dialect = dialect
+        self.field = field
+        self.value = value
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        return f"{self.dialect}: {self.field} is {self.value!r}; known: {', '.join(self.known)}"
+
+
+class PayloadError(DialectError):
+    """A document has the wrong shape or types; every problem is named with its path.
+
+    Attributes:
+        problems: One line each, as `$.created_at: expected int, found str '17'`.
+
+    Example:
+        >>> str(PayloadError(("$.created_at: expected int, found str '17'",)))
+        "$.created_at: expected int, found str '17'"
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(tuple(problems))
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "; ".join(self.problems)
+
+
+class TraceUnreadable(RunEngineError):
+    """A file, or a line of it, cannot be read as a recording.
+
+    Attributes:
+        file: The path as given.
+        line: Line number from 1, or 0 for the whole file.
+        column: Column from 1, or 0 where it is not known.
+        problem: What is wrong and what was expected.
+
+    Example:
+        >>> str(TraceUnreadable("a.jsonl", 3, 0, "not JSON"))
+        'a.jsonl:3: not JSON'
+    """
+
+    def __init__(self, file: str, line: int, column: int, problem: str) -> None:
+        super().__init__(file, line, column, problem)
+        self.file = file
+        self.line = line
+        self.column = column
+        self.problem = problem
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.line:
+            place += f":{self.line}"
+        if self.column:
+            place += f":{self.column}"
+        return f"{place}: {self.problem}"
