@@ -89,10 +89,14 @@ class Field:
 
     def items_limit(self) -> int | None:
         """The limit on an array's length, overrides counted."""
-        for override in OVERRIDES:
-            if override.field == self.name and override.what == "items_max":
-                return override.value
-        return self.items_max
+        return self._overridden("items_max", self.items_max)
+
+    def least(self) -> int | None:
+        """The smallest value of an integer, overrides counted."""
+        return self._overridden("minimum", self.minimum)
+
+    def _overridden(self, what: str, published: int | None) -> int | None:
+        return next((o.value for o in OVERRIDES if o.field == self.name and o.what == what), published)
 
 
 @frozen(kw_only=True)
@@ -113,7 +117,7 @@ class Override:
     """
 
     field: str
-    what: Literal["nullable", "items_max"]
+    what: Literal["nullable", "items_max", "minimum"]
     evidence: str
     value: int | None = None
     first: int = 0
@@ -128,6 +132,12 @@ OVERRIDES: Final[tuple[Override, ...]] = (
         what="items_max",
         value=128,
         evidence="FACTS C15: an assistant may have 128 tools, which its runs carry",
+    ),
+    Override(
+        field="max_completion_tokens",
+        what="minimum",
+        value=1,
+        evidence="recorded runs of April 2024 (ruby-openai) were accepted and ran with 16",
     ),
 )
 """Every difference between what was published and what was recorded."""

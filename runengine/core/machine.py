@@ -62,7 +62,7 @@ class Carrier:
 
 
 def _decided(data: EventData) -> bool:
-    carrier = cast(Carrier, data.model)
+    carrier = cast("Carrier", data.model)
     carrier.decision = decide(carrier.run, carrier.event, carrier.policy)
     return not isinstance(carrier.decision, Refused)
 

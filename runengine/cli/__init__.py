@@ -1,0 +1,65 @@
+"""The command line: one file a command. Exit codes: 0 fine, 1 the thing checked is not, 2 misuse or nothing to do."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from runengine.cli import check, demo, draw, explain
+from runengine.errors import RunEngineError
+
+__all__ = ["main", "make_parser"]
+
+_VERSION = "0.1.0"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser with every command.
+
+    Example:
+        >>> make_parser().prog
+        'runengine'
+    """
+    parser = argparse.ArgumentParser(
+        prog="runengine",
+        description="The life of a run: drive it, and check recorded traces against it.",
+        epilog="Start with `runengine demo`. Each command has its own --help.",
+    )
+    parser.add_argument("--version", action="version", version=f"runengine {_VERSION}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    for command in (demo, check, explain, draw):
+        command.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The arguments; those of the process when None.
+
+    Returns:
+        The exit code.
+
+    Example:
+        >>> main(["explain", "RE201"]) # doctest: +ELLIPSIS
+        RE201 missing-stamp...
+        0
+    """
+    arguments = make_parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except RunEngineError as error:
+        print(f"runengine: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader (head, less) has gone; what is left goes nowhere, and quietly.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("runengine: interrupted", file=sys.stderr)
+        return 130
+    return code

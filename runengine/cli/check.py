@@ -1,0 +1,216 @@
+"""`runengine check`: recorded runs against the rules."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from runengine.core.generations import GENERATIONS, generation_named
+from runengine.core.table import POLICIES, policy_named
+from runengine.errors import TraceUnreadable
+from runengine.validation import RULES, Checker, Options
+from runengine.validation.checker import FORGET_AFTER, SKEW_S, Summary
+from runengine.validation.readers import expand, open_input, read_items
+from runengine.validation.reports import FORMATS, Report
+
+__all__ = ["add_parser", "run"]
+
+_EPILOG = """\
+examples:
+  runengine check recordings/                      every .json, .jsonl, .ndjson and .sse file below a folder
+  runengine check trace.jsonl --policy documented  only the 11 published steps are legal
+  runengine check - --format jsonl < trace.jsonl   standard input, one violation a line
+  runengine check trace.jsonl --select RE1,RE205   only these rules
+  runengine explain RE205                          what a rule says, and why
+
+exit codes: 0 no violation of severity error, 1 at least one (--fail-on widens it), 2 nothing could be checked.
+One file is one recording: what is said of a run is said within it."""
+
+_SHOW_BAR_FROM_BYTES = 8 * 1024 * 1024
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "check",
+        help="check recorded runs",
+        description="Check recorded runs: snapshots in JSON Lines or JSON (bare, enveloped, lists) and event streams.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, globs, or - for standard input")
+    parser.add_argument("--policy", choices=list(POLICIES), default="practical", help="legal steps (%(default)s)")
+    parser.add_argument(
+        "--generation",
+        type=_generation,
+        metavar="GN",
+        help=f"hold records to one generation of the schema, {GENERATIONS[0].name} to {GENERATIONS[-1].name}; "
+        "without it, each record to all those it may belong to",
+    )
+    parser.add_argument(
+        "--sampling",
+        choices=["auto", "complete", "polled"],
+        default="auto",
+        help="whether the trace shows every status: auto takes streams and histories for complete, "
+        "all else for polled, where skipped statuses are explained by hidden steps (%(default)s)",
+    )
+    parser.add_argument("--select", type=_codes, default=(), metavar="CODES", help="only these rules, as RE1,RE205")
+    parser.add_argument("--ignore", type=_codes, default=(), metavar="CODES", help="all but these")
+    parser.add_argument("--format", choices=list(FORMATS), default="text", help="form of the report (%(default)s)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report to a file")
+    parser.add_argument(
+        "--fail-on", choices=["error", "warning", "info"], default="error", help="exit 1 from here on (%(default)s)"
+    )
+    parser.add_argument(
+        "--skew", type=_seconds, default=SKEW_S, metavar="S", help="how far clocks may differ, seconds (%(default)s)"
+    )
+    parser.add_argument(
+        "--forget-after",
+        type=_count,
+        default=FORGET_AFTER,
+        metavar="N",
+        help="ended runs that are remembered (%(default)s, about 2 kB each)",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show remarks, statuses and edges too")
+    parser.set_defaults(run=run)
+
+
+def _generation(text: str) -> int:
+    try:
+        return generation_named(text).number
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _codes(text: str) -> tuple[str, ...]:
+    codes = tuple(code.strip().upper() for code in text.split(",") if code.strip())
+    for code in codes:
+        if not any(known.startswith(code) for known in RULES):
+            raise argparse.ArgumentTypeError(f"no rule begins with {code!r}; rules are {', '.join(RULES)}")
+    return codes
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds >= 0, got {text!r}")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 0, got {text!r}")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, report, and answer with the exit code.
+
+    Raises:
+        TraceUnreadable: the report cannot be written.
+    """
+    options = Options(
+        policy=policy_named(arguments.policy),
+        generation=arguments.generation,
+        sampling=arguments.sampling,
+        skew_s=arguments.skew,
+        forget_after=arguments.forget_after,
+        select=arguments.select,
+        ignore=arguments.ignore,
+    )
+    checker = Checker(options)
+    with _output(arguments.output) as out:
+        report = FORMATS[arguments.format](out, arguments.verbose)
+        unread = _check_all(arguments.paths, checker, report)
+        report.close(checker.summary)
+    return _exit_code(checker.summary, arguments.fail_on, unread)
+
+
+def _check_all(paths: list[str], checker: Checker, report: Report) -> bool:
+    """Check every path; one that cannot be opened is named and the rest still checked."""
+    unread = False
+    for given in paths:
+        try:
+            for path in expand([given]):
+                with open_input(path) as file, _progress(path, file) as watched:
+                    for violation in checker.check(path, read_items(path, watched)):
+                        report.add(violation)
+        except TraceUnreadable as error:
+            print(f"runengine: {error}", file=sys.stderr)
+            unread = True
+        except OSError as error:
+            print(f"runengine: {given}: {error.strerror or error}", file=sys.stderr)
+            unread = True
+    return unread
+
+
+def _exit_code(summary: Summary, fail_on: str, unread: bool) -> int:
+    if not summary.observations:
+        print("runengine: nothing was checked: no run was found", file=sys.stderr)
+        return 2
+    counts = summary.violations
+    failing = {"error": ("error",), "warning": ("error", "warning"), "info": ("error", "warning", "info")}[fail_on]
+    return 1 if unread or any(counts[s] for s in failing) else 0  # type: ignore[index]
+
+
+@contextmanager
+def _output(path: str | None) -> Iterator[TextIO]:
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise TraceUnreadable(path, 0, 0, f"cannot be written: {error.strerror}") from None
+    with file:
+        yield file
+
+
+@contextmanager
+def _progress(path: str, file: BinaryIO) -> Iterator[BinaryIO]:
+    """A bar on standard error for a large file, when that is a terminal."""
+    console = Console(stderr=True)
+    size = Path(path).stat().st_size if Path(path).is_file() else 0
+    if not console.is_terminal or size < _SHOW_BAR_FROM_BYTES:
+        yield file
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(Path(path).name, total=size)
+        yield cast("BinaryIO", _Watched(file, progress, task))
+
+
+class _Watched:
+    """A file that tells the progress bar how far it has been read."""
+
+    def __init__(self, file: BinaryIO, progress: Progress, task: int) -> None:
+        self._file = file
+        self._progress = progress
+        self._task = task
+        self.peek = file.peek  # type: ignore[attr-defined]
+
+    def readline(self, size: int = -1) -> bytes:
+        line = self._file.readline(size)
+        self._progress.advance(self._task, len(line))  # type: ignore[arg-type]
+        return line
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._progress.advance(self._task, len(data))  # type: ignore[arg-type]
+        return data

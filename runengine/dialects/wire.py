@@ -1,0 +1,161 @@
+"""JSON bytes to plain values and back. The only importer of msgspec.
+
+What it promises beyond msgspec, each measured on msgspec 0.22 and held by a test:
+
+* Every failure is a `NotJSON`; no `RecursionError` or `UnicodeError` escapes.
+* An integer stays an exact `int` of any size that Python prints (4,300 digits), or is refused. A number written with
+  a point or an exponent is a `float`, rounded to the nearest; past the largest float (`1e400`) it is refused.
+* A key that stands twice in one object keeps its last value, silently: msgspec does not say, and looking costs more
+  than decoding.
+* A leading UTF-8 byte order mark is passed over (RFC 8259 §8.1 allows it); UTF-16, UTF-32 and lone surrogates are
+  refused.
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from runengine.core.parts import JSON
+from runengine.errors import PayloadError
+
+__all__ = ["NotJSON", "decode", "encode"]
+
+_decode: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
+_BYTE: Final = re.compile(r" \(byte (\d+)\)$")
+
+
+class NotJSON(PayloadError):
+    """Bytes that are not a JSON text, or a value that cannot be written as one.
+
+    Attributes:
+        problem: What is wrong and what was expected.
+        offset: Byte at which it is wrong, from 0, or None where that is not known. In a file of one document a line,
+            the column is one more.
+
+    Example:
+        >>> decode("[1,]")
+        Traceback (most recent call last):
+        runengine.dialects.wire.NotJSON: $: not JSON: trailing comma in array (byte 3)
+    """
+
+    def __init__(self, problem: str, offset: int | None = None) -> None:
+        super().__init__((f"$: not JSON: {problem}" + ("" if offset is None else f" (byte {offset})"),))
+        self.args = (problem, offset)
+        self.problem = problem
+        self.offset = offset
+
+
+def decode(data: bytes | str) -> JSON:
+    """Read one JSON text.
+
+    Args:
+        data: The text, in UTF-8 if bytes.
+
+    Returns:
+        None, bool, int, float, str, list or dict, each of exactly that class.
+
+    Raises:
+        NotJSON: it is not one JSON text, is nested past the recursion limit, or has a number that would not survive.
+
+    Example:
+        >>> decode(b'{"id": "run_1", "temperature": 1}')
+        {'id': 'run_1', 'temperature': 1}
+    """
+    try:
+        return _decode(data)
+    except (ValueError, RecursionError) as error:
+        raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
+        if not raw.startswith(BOM_UTF8):
+            raise _refusal(error, raw) from None
+    try:
+        return _decode(raw[len(BOM_UTF8) :])
+    except (ValueError, RecursionError) as error:
+        raise _refusal(error, raw, len(BOM_UTF8)) from None
+
+
+def encode(value: JSON) -> bytes:
+    """Write one JSON text: compact, keys in their order, non-ASCII as it is.
+
+    What is written is read back and compared, since msgspec writes NaN as null and guesses at what is not JSON (a
+    tuple, a date, a key that is no string).
+
+    Args:
+        value: What `decode` could have returned.
+
+    Raises:
+        NotJSON: some part of it is not a JSON value; the first is named with its path.
+
+    Example:
+        >>> encode({"model": "gpt-4o", "top_p": None})
+        b'{"model":"gpt-4o","top_p":null}'
+        >>> encode({"top_p": [1.0, float("nan")]})
+        Traceback (most recent call last):
+        runengine.dialects.wire.NotJSON: $: not JSON: float nan at $.top_p[1]
+    """
+    try:
+        data = _encode(value)
+        if _decode(data) == value:
+            return data
+    except RecursionError:
+        raise NotJSON("nested deeper than the recursion limit") from None
+    except (TypeError, ValueError, OverflowError):
+        pass
+    path, culprit = next(_culprits(value))
+    raise NotJSON(f"{type(culprit).__name__} {_shown(culprit)} at {path}")
+
+
+def _refusal(error: Exception, raw: bytes, skipped: int = 0) -> NotJSON:
+    """What msgspec's error means, with its place; `skipped` bytes were kept from it."""
+    if isinstance(error, RecursionError):
+        return NotJSON("nested deeper than the recursion limit")
+    if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or 0 in raw[:4]:
+        return NotJSON("zero bytes or a UTF-16 mark, expected UTF-8", 0)
+    if not raw[skipped:].strip():
+        return NotJSON("empty, expected a value", len(raw))
+    try:
+        raw.decode()
+    except UnicodeDecodeError as wrong:
+        return NotJSON(f"not UTF-8: {wrong.reason}", wrong.start)
+    message = str(error)
+    if "truncated" in message:
+        return NotJSON("cut off, expected more", len(raw))
+    place = _BYTE.search(message)
+    message = _BYTE.sub("", message).removeprefix("JSON is malformed: ")
+    if place is None:
+        return NotJSON(message)
+    past = message == "trailing characters"  # there msgspec points one byte past the first of them
+    return NotJSON(message, int(place[1]) + skipped - past)
+
+
+def _culprits(value: JSON, path: str = "$") -> Iterator[tuple[str, object]]:
+    """Each part of a value that JSON does not have, with its path."""
+    if value.__class__ is list:
+        for index, item in enumerate(value):
+            yield from _culprits(item, f"{path}[{index}]")
+    elif value.__class__ is dict:
+        for key, item in value.items():
+            if key.__class__ is not str or not _survives(key):
+                yield path, key
+            yield from _culprits(item, f"{path}.{key}")
+    elif not _survives(value):
+        yield path, value
+
+
+def _survives(leaf: object) -> bool:
+    try:
+        return bool(_decode(_encode(leaf)) == leaf)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:60]
+    except ValueError:  # an int too long for Python to print
+        return "too long to print"

@@ -1,0 +1,47 @@
+"""The Markdown table of every row: the transition table of the reference page."""
+
+from __future__ import annotations
+
+import re
+
+from runengine.rendering.graph import Edge, Graph
+
+__all__ = ["render", "table"]
+
+
+def render(graph: Graph) -> str:
+    """The graph as a Markdown page: a heading, the number of edges, and `table`.
+
+    Example:
+        >>> from runengine.core.table import DOCUMENTED
+        >>> from runengine.rendering.graph import graph_of
+        >>> render(graph_of(DOCUMENTED)).splitlines()[0]
+        '# Lifecycle of a run: documented policy'
+    """
+    note = "`modify` keeps the status, so it is in no picture and not counted."
+    return f"# {_text(graph.title)}\n\n{graph.tally}. {note}\n\n{table(graph)}"
+
+
+def table(graph: Graph) -> str:
+    """Every row of the policy, `create` and `modify` included, to be put into a page.
+
+    Example:
+        >>> from runengine.core.table import DOCUMENTED
+        >>> from runengine.rendering.graph import graph_of
+        >>> print(table(graph_of(DOCUMENTED)).splitlines()[3])
+        | `start` | `queued` | `in_progress` | documented | | FACTS §6.1: drawn in the published diagram |
+    """
+    head = ("| event | source | target | policy | guards | evidence |", "|---|---|---|---|---|---|")
+    return "\n".join((*head, *(_row(edge) for edge in graph.edges), ""))
+
+
+def _row(edge: Edge) -> str:
+    source = f"`{edge.source}`" if edge.source else "(no run)"
+    guards = ", ".join(f"`{guard}`" for guard in edge.guards)
+    cells = (f"`{edge.event}`", source, f"`{edge.target}`", edge.breadth, guards, _text(edge.evidence))
+    return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"
+
+
+def _text(text: str) -> str:
+    """Plain text that no cell separator, emphasis, link or tag can break out of; a lone `_` inside a word is none."""
+    return re.sub(r"[\\`*|<>&\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)

@@ -1,0 +1,116 @@
+"""RE4xx: a trace as a whole; RE901: what cannot be read."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from runengine.validation.catalogue.examples import CREATED, lines, record, row, stream
+from runengine.validation.catalogue.rule import Rule
+
+__all__ = ["TRACE_RULES"]
+
+_DONE: Final = ("done", "[DONE]")
+
+TRACE_RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        code="RE401",
+        name="identity-changed",
+        severity="error",
+        says="thread_id, assistant_id and object are the same in every snapshot of a run.",
+        why="Two runs share an id, or a record was put together from two.",
+        source="FACTS Part E: constant in every recording.",
+        breaks=lines(record("queued"), record("in_progress", assistant_id="asst_2")),
+        keeps=lines(record("queued"), record("in_progress")),
+    ),
+    Rule(
+        code="RE402",
+        name="immutable-changed",
+        severity="error",
+        says="What the run was asked with (model, instructions, tools, limits, choices) stays as it was created.",
+        why="Only metadata can be modified; anything else means that the record is not of this run.",
+        source="FACTS §3: ModifyRunRequest has metadata and nothing else.",
+        breaks=lines(record("queued"), record("in_progress", model="gpt-4o-mini")),
+        keeps=lines(record("queued"), record("in_progress", metadata={"seen": "yes"})),
+    ),
+    Rule(
+        code="RE403",
+        name="event-status-mismatch",
+        severity="error",
+        says="The record that comes with a status event is in that status; thread.run.created comes with queued.",
+        why="A client that trusts the event's name and one that trusts the record see two different runs.",
+        source="FACTS §5; B5.1 is a recorded exception of April 2024.",
+        breaks=stream(
+            ("thread.run.created", record("queued")),
+            ("thread.run.queued", record("queued")),
+            ("thread.run.in_progress", record("in_progress")),
+            ("thread.run.completed", record("incomplete")),
+            _DONE,
+        ),
+        keeps=stream(
+            ("thread.run.created", record("queued")),
+            ("thread.run.queued", record("queued")),
+            ("thread.run.in_progress", record("in_progress")),
+            ("thread.run.incomplete", record("incomplete")),
+            _DONE,
+        ),
+    ),
+    Rule(
+        code="RE404",
+        name="stream-truncated",
+        severity="warning",
+        says="A stream ends with done, after its run has ended or asked for an action.",
+        why="A stream that breaks off gives the last seen run for the final one, and official clients say nothing.",
+        source="FACTS §5, Part C; B7: 37 of 38 recorded streams end so.",
+        breaks=stream(("thread.run.created", record("queued")), ("thread.run.in_progress", record("in_progress"))),
+        keeps=stream(("thread.run.requires_action", record("requires_action")), _DONE),
+    ),
+    Rule(
+        code="RE405",
+        name="duplicate-created",
+        severity="error",
+        says="thread.run.created comes once in the life of a run; a submit stream does not repeat it.",
+        why="Clients make a new run of it.",
+        source="FACTS §5, B7: no second one in any recorded submit stream.",
+        breaks=stream(
+            ("thread.run.created", record("queued")),
+            ("thread.run.created", record("queued")),
+            ("thread.run.in_progress", record("in_progress")),
+            ("thread.run.completed", record("completed")),
+            _DONE,
+        ),
+        keeps=stream(
+            ("thread.run.created", record("queued")),
+            ("thread.run.queued", record("queued")),
+            ("thread.run.in_progress", record("in_progress")),
+            ("thread.run.completed", record("completed")),
+            _DONE,
+        ),
+    ),
+    Rule(
+        code="RE406",
+        name="observed-out-of-order",
+        severity="warning",
+        says="The snapshots of a run stand in the order they were seen.",
+        why="Steps are judged in the order of the file; out of order, they are not the run's.",
+        source="DESIGN §5: observation times are never used to reorder a recording.",
+        hint="Sort the recording by the time of observation, if that time can be trusted.",
+        breaks=lines(
+            row(record("in_progress"), observed_at=CREATED + 9), row(record("in_progress"), observed_at=CREATED + 4)
+        ),
+        keeps=lines(
+            row(record("in_progress"), observed_at=CREATED + 4), row(record("in_progress"), observed_at=CREATED + 4)
+        ),
+    ),
+    Rule(
+        code="RE901",
+        name="unreadable",
+        severity="error",
+        says="Every line or document of the input can be read, and is a run or something that belongs beside one.",
+        why="What cannot be read cannot be checked: silence about it would look like conformance.",
+        source="DESIGN §5; FACTS §9 C10 is a published stream whose last event has no data.",
+        hint="The rest of the input was still checked.",
+        breaks=lines(record("queued"), '{"id": "run_1", "obj'),
+        keeps=lines(record("queued"), {"id": "msg_1", "object": "thread.message"}),
+    ),
+)
+"""The rules of this family."""

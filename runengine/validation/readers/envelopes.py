@@ -1,0 +1,113 @@
+"""From one JSON value to items: a bare run, a run in an envelope, a list of either, or something that is no run.
+
+An envelope is `{"data": …}` with any of `kind`, `event`, `http_date`, `observed_at`. Source: DESIGN §5, FACTS B0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from runengine.validation.observations import Item, Observation, Passed, Source, Unreadable
+
+__all__ = ["RUN_OBJECTS", "http_seconds", "items_of"]
+
+RUN_OBJECTS: Final = ("thread.run", "assistant.run")
+"""What `object` says of a run: the second in generation G0 only (FACTS §1.1)."""
+
+_RUN_SIGNS: Final = ("status", "thread_id", "assistant_id", "created_at")
+_NESTING_MAX: Final = 8
+_STREAM_EVENTS: Final = "thread."
+
+
+def items_of(value: Any, line: int, depth: int = 0) -> Iterator[Item]:
+    """What one JSON value of a recording holds.
+
+    Args:
+        value: The value, as decoded.
+        line: Where it stands.
+        depth: How many envelopes and lists it is inside of.
+
+    Example:
+        >>> run = {"id": "run_1", "object": "thread.run", "status": "queued"}
+        >>> [item.created for item in items_of({"kind": "create", "data": run}, 1)]
+        [True]
+        >>> [item.record["id"] for item in items_of({"object": "list", "data": [run]}, 1)]
+        ['run_1']
+    """
+    if depth > _NESTING_MAX:
+        yield Unreadable(line=line, problem=f"lists and envelopes nested deeper than {_NESTING_MAX}")
+    elif type(value) is list:
+        for element in value:
+            yield from items_of(element, line, depth + 1)
+    elif type(value) is not dict:
+        yield Unreadable(line=line, problem="expected a run object, an envelope or a list", found=repr(value)[:80])
+    elif _is_run(value):
+        yield Observation(value, line)
+    elif type(value.get("data")) is dict and "object" not in value:
+        yield from _enveloped(value, line, depth)
+    elif type(value.get("data")) is list:
+        yield from items_of(value["data"], line, depth + 1)
+    elif type(value.get("object")) is str:
+        yield Passed(line=line, what=value["object"][:80])
+    elif type(value.get("error")) is dict:
+        yield Passed(line=line, what="error")
+    else:
+        problem = f"no run object: expected object {RUN_OBJECTS[0]!r}, or an envelope with `data`"
+        yield Unreadable(line=line, problem=problem, found=", ".join(map(str, value))[:80] or "{}")
+
+
+def _is_run(value: dict[str, Any]) -> bool:
+    kind = value.get("object")
+    return kind in RUN_OBJECTS or (kind is None and "data" not in value and sum(s in value for s in _RUN_SIGNS) >= 2)
+
+
+def _enveloped(envelope: dict[str, Any], line: int, depth: int) -> Iterator[Item]:
+    event = envelope.get("event")
+    kind = envelope.get("kind")
+    source: Source = "snapshot"
+    if kind == "history":
+        source = "history"
+    elif kind == "stream" or (type(event) is str and event.startswith(_STREAM_EVENTS)):
+        source = "stream"
+    observed_s = None if source == "stream" else _observed(envelope)
+    for item in items_of(envelope["data"], line, depth + 1):
+        if isinstance(item, Observation) and item.source == "snapshot":
+            yield Observation(
+                item.record,
+                line,
+                source=source,
+                event=event if type(event) is str else None,
+                created=kind == "create" and source == "snapshot",
+                observed_s=observed_s,
+            )
+        else:
+            yield item
+
+
+def _observed(envelope: dict[str, Any]) -> float | None:
+    at = envelope.get("observed_at")
+    if isinstance(at, (int, float)) and not isinstance(at, bool):
+        return float(at)
+    date = envelope.get("http_date")
+    return http_seconds(date) if type(date) is str else None
+
+
+@lru_cache(maxsize=4096)
+def http_seconds(date: str) -> float | None:
+    """An HTTP Date header as Unix seconds, or None where it is no date.
+
+    Example:
+        >>> http_seconds("Thu, 24 Jul 2025 21:06:50 GMT")
+        1753391210.0
+        >>> http_seconds("yesterday") is None
+        True
+    """
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,156 @@
+"""JSON documents: arrays of any size, element by element; any other document (a list response, one run) whole.
+
+An array is cut into elements in chunks, so that memory grows with the largest element and not with the file. After an
+element that cannot be read, reading goes on at the next line that begins like the first element did.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+from runengine.dialects.wire import NotJSON, decode
+from runengine.validation.observations import Item, Unreadable
+from runengine.validation.readers.envelopes import items_of
+
+__all__ = ["DOCUMENT_BYTES_MAX", "ELEMENT_CHARS_MAX", "read_json_array", "read_json_document"]
+
+DOCUMENT_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Largest document that is read whole."""
+
+ELEMENT_CHARS_MAX: Final = 64 * 1024 * 1024
+"""Largest element of an array."""
+
+_CHUNK: Final = 1024 * 1024
+_SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")
+_scan: Final = json.JSONDecoder().raw_decode
+
+
+def read_json_document(file: BinaryIO) -> Iterator[Item]:
+    """Items of a file that is one JSON value and no array.
+
+    Example:
+        >>> import io
+        >>> [i.record["id"] for i in read_json_document(io.BytesIO(b'{"data": [{"object": "thread.run", "id": "r"}]}'))]
+        ['r']
+    """
+    data = file.read(DOCUMENT_BYTES_MAX + 1)
+    if len(data) > DOCUMENT_BYTES_MAX:
+        yield Unreadable(line=0, problem=f"one document of more than {DOCUMENT_BYTES_MAX} bytes; use JSON Lines")
+        return
+    try:
+        value = decode(data)
+    except NotJSON as error:
+        line = data.count(b"\n", 0, error.offset) + 1 if error.offset is not None else 1
+        yield Unreadable(line=line, problem=f"not JSON: {error.problem}")
+        return
+    yield from items_of(value, 1)
+
+
+class _Window:
+    """The part of the text that is in memory: grows at its end, is cut at its beginning."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._decode = getincrementaldecoder("utf-8")().decode
+        self.text = ""
+        self.at = 0
+        self.line = 1
+        self.ended = False
+
+    def more(self) -> bool:
+        """Read on, at least as much again as is in memory; false at the end of the file."""
+        if self.ended:
+            return False
+        data = self._file.read(max(_CHUNK, len(self.text) - self.at))
+        self.ended = not data
+        self.text = self.text[self.at :] + self._decode(data, self.ended)
+        self.at = 0
+        return not self.ended
+
+    def to(self, end: int) -> None:
+        """Move on, counting lines."""
+        self.line += self.text.count("\n", self.at, end)
+        self.at = end
+
+    def peek(self) -> str:
+        """The next character that is no space, or '' at the end."""
+        while True:
+            match = _SPACE.match(self.text, self.at)
+            self.to(match.end() if match else self.at)
+            if self.at < len(self.text):
+                return self.text[self.at]
+            if not self.more():
+                return ""
+
+    def find(self, text: str) -> bool:
+        """Move behind the next place that begins with `text`; false when there is none."""
+        while (place := self.text.find(text, self.at)) < 0:
+            self.to(max(self.at, len(self.text) - len(text)))
+            if not self.more():
+                return False
+        self.to(place)
+        return True
+
+
+def read_json_array(file: BinaryIO) -> Iterator[Item]:
+    r"""Items of a file that is a JSON array.
+
+    Example:
+        >>> import io
+        >>> run = b'{"object": "thread.run", "id": "r"}'
+        >>> [i.line for i in read_json_array(io.BytesIO(b"[" + run + b",\n" + run + b"]"))]
+        [1, 2]
+    """
+    window = _Window(file)
+    try:
+        yield from _elements(window)
+    except UnicodeDecodeError as error:
+        yield Unreadable(line=window.line, problem=f"not UTF-8: {error.reason}; the rest was not read")
+
+
+def _elements(window: _Window) -> Iterator[Item]:
+    window.peek()
+    window.to(window.at + 1)
+    if window.peek() == "]":
+        return
+    begin = window.text.rfind("\n", 0, window.at)
+    like_first = window.text[max(begin, 0) : window.at + 1] if begin >= 0 else None
+    while True:
+        end = _end_of_element(window)
+        if end is None:
+            yield Unreadable(line=window.line, problem="not JSON: an element of the array is broken or cut off")
+            window.to(min(window.at + 1, len(window.text)))
+            if like_first is None or not window.find(like_first):
+                return
+            window.peek()
+            continue
+        try:
+            yield from items_of(decode(window.text[window.at : end]), window.line)
+        except NotJSON as error:
+            yield Unreadable(line=window.line, problem=f"not JSON: {error.problem}")
+        window.to(end)
+        mark = window.peek()
+        if mark == ",":
+            window.to(window.at + 1)
+            window.peek()
+        elif mark == "]":
+            return
+        else:
+            problem = "cut off" if mark == "" else f"expected , or ] after an element, found {mark!r}"
+            yield Unreadable(line=window.line, problem=f"not JSON: {problem}; the rest was not read")
+            return
+
+
+def _end_of_element(window: _Window) -> int | None:
+    while True:
+        try:
+            return _scan(window.text, window.at)[1]
+        except RecursionError:
+            return None
+        except ValueError:
+            if len(window.text) - window.at > ELEMENT_CHARS_MAX or not window.more():
+                return None

@@ -1,0 +1,111 @@
+"""Event streams (`.sse`): the runs among their events, in order, and whether the stream was closed.
+
+Framing: `event: NAME`, `data: JSON`, a blank line; `:` begins a comment; the last event is `done` with `[DONE]`.
+Source: FACTS §5, B7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+from attrs import define
+
+from runengine.dialects.wire import NotJSON, decode
+from runengine.validation.observations import Item, Observation, Passed, StreamEnd, Unreadable
+from runengine.validation.readers.envelopes import items_of
+from runengine.validation.readers.json_lines import LINE_BYTES_MAX, numbered_lines
+
+__all__ = ["read_event_stream"]
+
+_RUN: Final = "thread.run."
+_STEP: Final = "thread.run.step."
+_DONE: Final = b"[DONE]"
+
+
+@define
+class _Event:
+    """One event as its lines come in."""
+
+    line: int = 0
+    name: str | None = None
+    data: list[bytes] | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self.name is not None or self.data is not None
+
+
+def read_event_stream(file: BinaryIO) -> Iterator[Item]:
+    r"""Items of one or several event streams in a file.
+
+    Example:
+        >>> import io
+        >>> text = b'event: thread.run.queued\ndata: {"object": "thread.run", "id": "r", "status": "queued"}\n\n'
+        >>> [type(i).__name__ for i in read_event_stream(io.BytesIO(text))]
+        ['Observation', 'StreamEnd']
+    """
+    event, number, open_stream = _Event(), 0, False
+    for number, line in numbered_lines(file):
+        if line is None:
+            yield Unreadable(line=number, problem=f"the line is longer than {LINE_BYTES_MAX} bytes")
+        elif text := line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b""):
+            if problem := _take(event, number, text):
+                yield problem
+        elif event.begun:
+            open_stream = not _closes(event)
+            yield from _items(event)
+            event = _Event()
+    if event.begun:
+        open_stream = not _closes(event)
+        yield from _items(event)
+    if open_stream:
+        yield StreamEnd(line=number, done=False)
+
+
+def _take(event: _Event, number: int, text: bytes) -> Unreadable | None:
+    if text.startswith(b":"):
+        return None
+    key, colon, value = text.partition(b":")
+    value = value.removeprefix(b" ")
+    event.line = event.line if event.begun else number
+    if key == b"event" and colon:
+        event.name = value.decode("utf-8", "backslashreplace")
+    elif key == b"data" and colon:
+        event.data = [*(event.data or ()), value]
+    elif key not in (b"id", b"retry"):
+        found = text[:80].decode("utf-8", "backslashreplace")
+        return Unreadable(
+            line=number, problem="no line of an event stream: expected event, data or a blank", found=found
+        )
+    return None
+
+
+def _closes(event: _Event) -> bool:
+    return event.name in ("done", "error") or bool(event.data and event.data[0].startswith(_DONE))
+
+
+def _items(event: _Event) -> Iterator[Item]:
+    if event.data is None:
+        if event.name == "done":
+            yield StreamEnd(line=event.line, done=True)
+        else:
+            yield Unreadable(line=event.line, problem=f"the event {(event.name or '')[:80]} has no data")
+        return
+    if event.name == "error":
+        yield Passed(line=event.line, what="error")
+    if _closes(event):
+        yield StreamEnd(line=event.line, done=True)
+        return
+    try:
+        value = decode(b"\n".join(event.data))
+    except NotJSON as error:
+        yield Unreadable(
+            line=event.line, problem=f"the data of {event.name or 'an event'} is not JSON: {error.problem}"
+        )
+        return
+    if event.name is not None and (event.name.startswith(_STEP) or not event.name.startswith(_RUN)):
+        yield Passed(line=event.line, what=event.name[:80])
+        return
+    for item in items_of(value, event.line):
+        yield item._replace(source="stream", event=event.name) if isinstance(item, Observation) else item

@@ -1,0 +1,187 @@
+"""Rules that need only a record's status, keys and the types of its values: decided once for each such layout.
+
+Recordings repeat a few layouts over and over, so the answer is remembered (at most 4,096 layouts).
+Source: FACTS §1.2, §6.4, B3; DESIGN §2.3.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from attrs import frozen
+
+from runengine.core.fields import FIELDS, STAMPS, WIRE_EXTRAS, Field
+from runengine.core.generations import GENERATIONS
+from runengine.core.shape import shape_problems
+from runengine.core.statuses import INCOMPLETE, STATUSES, Status
+from runengine.validation.findings import Finding
+
+__all__ = ["KIND_TYPES", "Layout", "era_of", "layout_of"]
+
+NULL: Final = type(None)
+
+KIND_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "stamp": (int,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "word or object": (str, dict),
+}
+"""The JSON types each kind of field takes, null apart."""
+
+_INCOMPLETE_FIRST: Final = 9
+_PUBLISHED_S: Final = tuple(g.published_s for g in GENERATIONS)
+_DAY_S: Final = 86_400
+
+_PRESENCE_CODES: Final[dict[str, tuple[str, str]]] = {
+    **dict.fromkeys(STAMPS, ("RE201", "RE202")),
+    "expires_at": ("RE206", "RE206"),
+    "required_action": ("RE301", "RE301"),
+    "last_error": ("RE302", "RE302"),
+    "incomplete_details": ("RE303", "RE303"),
+    "usage": ("RE304", "RE304"),
+}
+"""Rules for a field of the shape table that is (missing, unexpected)."""
+
+
+@frozen(kw_only=True)
+class Layout:
+    """What is known of every record with one layout.
+
+    Attributes:
+        findings: What the layout alone breaks.
+        candidates: The generations the record may belong to.
+
+    Example:
+        >>> layout_of("queued", ("file_ids", "usage"), (list, dict), -1).candidates
+        (2, 3, 4, 5, 6, 7)
+    """
+
+    findings: tuple[Finding, ...]
+    candidates: tuple[int, ...]
+
+
+def era_of(created_at: object) -> int:
+    """Number of the last generation published when a run was created (a day's grace), or -1 where that says nothing.
+
+    Example:
+        >>> era_of(1_714_348_800), era_of(None)
+        (8, -1)
+    """
+    return bisect_right(_PUBLISHED_S, created_at + _DAY_S) - 1 if type(created_at) is int else -1
+
+
+@lru_cache(maxsize=4096)
+def layout_of(
+    status: Status, keys: tuple[str, ...], types: tuple[type, ...], era: int, generation: int | None = None
+) -> Layout:
+    """Judge a layout.
+
+    Args:
+        status: The record's status, one of the nine.
+        keys: Its keys, in order.
+        types: The type of each value.
+        era: From `era_of`.
+        generation: The generation to hold the record to, or None to infer candidates.
+
+    Example:
+        >>> keys = ("id", "object", "created_at", "thread_id", "assistant_id", "status", "expires_at", "model",
+        ...         "instructions", "tools", "parallel_tool_calls")
+        >>> types = (str, str, int, str, str, str, int, str, str, list, bool)
+        >>> layout_of("queued", keys, types, -1).findings
+        ()
+        >>> [(f.code, f.field) for f in layout_of("in_progress", keys, types, -1).findings]
+        [('RE201', 'started_at')]
+    """
+    kinds = dict(zip(keys, types, strict=True))
+    candidates = _candidates(status, kinds, era) if generation is None else (generation,)
+    findings = (
+        *_presence(status, kinds),
+        *_declared(kinds, candidates),
+        *_undeclared(kinds, candidates),
+        *_status_known(status, candidates),
+    )
+    return Layout(findings=findings, candidates=candidates)
+
+
+def _candidates(status: Status, kinds: dict[str, type], era: int) -> tuple[int, ...]:
+    """The generations that the fewest of keys, words and date contradict."""
+    contradictions = [
+        sum((not f.declared_in(g)) if f.name in kinds else f.required_in(g) for f in FIELDS.values())
+        + (status == INCOMPLETE and g < _INCOMPLETE_FIRST)
+        + (era >= 0 and g > era)
+        for g in range(len(GENERATIONS))
+    ]
+    least = min(contradictions)
+    return tuple(g for g, n in enumerate(contradictions) if n == least)
+
+
+def _presence(status: Status, kinds: dict[str, type]) -> Iterator[Finding]:
+    present = {name: True for name, kind in kinds.items() if kind is not NULL}
+    for problem in shape_problems(status, present):
+        missing = problem.kind == "missing"
+        code = _PRESENCE_CODES[problem.field][0 if missing else 1]
+        yield Finding(
+            code,
+            problem.field,
+            "a value" if missing else "null",
+            f"{problem.field} is null: a run that is {status} has one"
+            if missing
+            else f"{problem.field} is set: a run that is {status} has none",
+        )
+
+
+def _declared(kinds: dict[str, type], candidates: tuple[int, ...]) -> Iterator[Finding]:
+    for field in FIELDS.values():
+        kind = kinds.get(field.name)
+        if kind is None:
+            if field.kind != "stamp" and all(field.required_in(g) for g in candidates):
+                expected = _expected(field, null=False)
+                yield Finding("RE307", field.name, expected, f"the key {field.name} is missing", found=None)
+        elif kind is NULL:
+            if field.kind != "stamp" and not any(field.nullable_in(g) or not field.declared_in(g) for g in candidates):
+                yield Finding("RE308", field.name, _expected(field, null=False), f"{field.name} is null")
+        elif kind not in KIND_TYPES[field.kind]:
+            expected = _expected(field, null=field.nullable_from is not None)
+            code = "RE207" if field.kind == "stamp" else "RE308"
+            yield Finding(code, field.name, expected, f"{field.name} is of type {_json_type(kind)}")
+
+
+def _undeclared(kinds: dict[str, type], candidates: tuple[int, ...]) -> Iterator[Finding]:
+    for name in kinds:
+        field = FIELDS.get(name)
+        if field is None and name not in WIRE_EXTRAS:
+            yield Finding("RE309", name, None, f"no generation declares the key {name[:80]!r}")
+        elif field is not None and not any(field.declared_in(g) for g in candidates):
+            generations = f"G{field.first} to G{field.last}"
+            message = f"the key {name} belongs to {generations}, and the rest of the record to {_names(candidates)}"
+            yield Finding("RE309", name, None, message)
+
+
+def _status_known(status: Status, candidates: tuple[int, ...]) -> Iterator[Finding]:
+    if status == INCOMPLETE and all(g < _INCOMPLETE_FIRST for g in candidates):
+        known = ", ".join(s for s in STATUSES if s != INCOMPLETE)
+        message = f"status incomplete was published in G{_INCOMPLETE_FIRST}; the record is of {_names(candidates)}"
+        yield Finding("RE107", "status", known, message)
+
+
+def _names(candidates: tuple[int, ...]) -> str:
+    first, last = GENERATIONS[candidates[0]].name, GENERATIONS[candidates[-1]].name
+    return first if first == last else f"{first} to {last}"
+
+
+def _expected(field: Field, *, null: bool) -> str:
+    kind = "whole Unix seconds" if field.kind == "stamp" else field.kind
+    return f"{kind} or null" if null else kind
+
+
+def _json_type(kind: type) -> str:
+    return {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", dict: "object"}.get(
+        kind, kind.__name__
+    )

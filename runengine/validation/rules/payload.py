@@ -1,0 +1,240 @@
+"""Rules on the objects inside a record, derived from the record classes, the word table and the range table.
+
+Source: FACTS §2 (shapes, words, ranges), B5 and B6 (what recordings add), §1.2 (metadata limits).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import NoneType, UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+
+from attrs import fields, frozen
+
+from runengine.core import parts
+from runengine.core.fields import FIELDS
+from runengine.core.parts import Part
+from runengine.core.words import NESTED_EXTRAS, RANGES, WORDS
+from runengine.validation.findings import Finding
+
+__all__ = ["payload_findings"]
+
+_METADATA_PAIRS: Final = 16
+_METADATA_KEY: Final = 64
+_METADATA_VALUE: Final = 512
+_STRING_MAP_FIRST: Final = 13
+
+Candidates = tuple[int, ...]
+
+
+@frozen(kw_only=True)
+class _Slot:
+    """One key of an object: which JSON types it takes, and what is inside."""
+
+    name: str
+    types: tuple[type, ...]
+    nullable: bool
+    part: type[Part] | None
+    items: bool
+
+
+def _slots(part: type[Part]) -> tuple[_Slot, ...]:
+    slots = _SLOTS.get(part)
+    if slots is None:
+        hints = get_type_hints(part)
+        own = (a.name for a in fields(part) if a.name not in ("extra", "absent"))
+        slots = _SLOTS[part] = tuple(_slot(name, hints[name]) for name in own)
+    return slots
+
+
+_SLOTS: Final[dict[type[Part], tuple[_Slot, ...]]] = {}
+
+
+def _slot(name: str, hint: Any) -> _Slot:
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    types: list[type] = []
+    inside: type[Part] | None = None
+    items = False
+    for option in options:
+        origin = get_origin(option) or option
+        if origin is tuple:
+            inside, items = get_args(option)[0], True
+            types.append(list)
+        elif isinstance(origin, type) and issubclass(origin, Part):
+            inside = origin
+            types.append(dict)
+        elif origin is float:
+            types += [int, float]
+        elif origin in (str, int, bool):
+            types.append(origin)
+        elif origin is not NoneType:
+            types.append(dict)
+    return _Slot(name=name, types=tuple(types), nullable=NoneType in options, part=inside, items=items)
+
+
+def payload_findings(
+    record: dict[str, Any], candidates: Candidates, changed: Callable[[str], bool]
+) -> Iterator[Finding]:
+    """What is wrong inside the fields of a record.
+
+    Args:
+        record: The record as JSON.
+        candidates: Generations it may belong to.
+        changed: Whether a field must be looked at: false for one that is the same as in a snapshot already found good.
+
+    Example:
+        >>> usage = {"completion_tokens": 1, "prompt_tokens": 2, "total_tokens": 4}
+        >>> [f.code for f in payload_findings({"usage": usage}, (16,), lambda name: True)]
+        ['RE304']
+    """
+    for name, field in FIELDS.items():
+        value = record.get(name)
+        if value is None or field.role in ("identity", "status", "stamp", "deadline") or not changed(name):
+            continue
+        if name in RANGES:
+            yield from _ranged(value, name, name)
+        if name in WORDS and type(value) is str:
+            yield from _worded(value, name, name, candidates)
+        if field.part is not None and type(value) is dict:
+            yield from _walk(getattr(parts, field.part), value, name, name, candidates)
+        elif field.kind == "array" and type(value) is list:
+            yield from _array(field.part, value, name, field.items_limit(), candidates)
+    yield from _usage_sum(record.get("usage"))
+    yield from _call_ids(record.get("required_action"))
+    if changed("metadata"):
+        yield from _metadata(record.get("metadata"), candidates)
+
+
+def _array(
+    part: str | None, value: list[Any], name: str, limit: int | None, candidates: Candidates
+) -> Iterator[Finding]:
+    if limit is not None and len(value) > limit:
+        yield Finding("RE305", name, f"at most {limit}", f"{name} has {len(value)} elements", found=len(value))
+    for i, element in enumerate(value):
+        at = f"{name}[{i}]"
+        if part is None:
+            if type(element) is not str:
+                yield Finding("RE308", at, "string", f"{at} is no string", found=element)
+        elif type(element) is dict:
+            yield from _walk(getattr(parts, part), element, at, f"{name}[]", candidates)
+        else:
+            yield Finding("RE308", at, "object", f"{at} is no object", found=element)
+
+
+def _walk(part: type[Part], value: dict[str, Any], at: str, path: str, candidates: Candidates) -> Iterator[Finding]:
+    """Every key of one object against its class; `at` names the place, `path` the same without indices."""
+    slots = _slots(part)
+    for slot in slots:
+        here, place = f"{at}.{slot.name}", f"{path}.{slot.name}"
+        if slot.name not in value:
+            if not slot.nullable:
+                yield Finding("RE307", here, _types(slot), f"the key {here} is missing", found=None)
+            continue
+        inside = value[slot.name]
+        if inside is None:
+            if not slot.nullable:
+                yield Finding("RE308", here, _types(slot), f"{here} is null", found=None)
+        elif type(inside) not in slot.types:
+            yield Finding("RE308", here, _types(slot), f"{here} is of type {type(inside).__name__}", found=inside)
+        else:
+            yield from _inside(slot, inside, here, place, candidates)
+    known = {slot.name for slot in slots}
+    for name in value:
+        if name not in known and f"{path}.{name}" not in NESTED_EXTRAS:
+            message = f"no generation declares the key {name[:80]!r} in {at}"
+            yield Finding("RE309", f"{at}.{name}", None, message, found=value[name])
+
+
+def _inside(slot: _Slot, value: Any, here: str, place: str, candidates: Candidates) -> Iterator[Finding]:
+    if place in RANGES:
+        yield from _ranged(value, here, place)
+    if place in WORDS:
+        yield from _worded(value, here, place, candidates)
+    if slot.part is None:
+        return
+    if not slot.items:
+        yield from _walk(slot.part, value, here, place, candidates)
+        return
+    for i, element in enumerate(value):
+        at = f"{here}[{i}]"
+        if type(element) is dict:
+            yield from _walk(slot.part, element, at, f"{place}[]", candidates)
+        else:
+            yield Finding("RE308", at, "object", f"{at} is no object", found=element)
+
+
+def _ranged(value: Any, here: str, place: str) -> Iterator[Finding]:
+    limit = RANGES[place]
+    if type(value) not in (int, float):
+        return
+    if value < limit.least or (limit.most is not None and value > limit.most):
+        expected = f"at least {limit.least}" if limit.most is None else f"{limit.least} to {limit.most}"
+        yield Finding("RE305", here, expected, f"{here} is {value}, out of range ({limit.source})", found=value)
+
+
+def _worded(value: Any, here: str, place: str, candidates: Candidates) -> Iterator[Finding]:
+    words = WORDS[place]
+    if any(value in words.known_in(g) for g in candidates):
+        return
+    known = ", ".join(dict.fromkeys(word for g in candidates for word in words.known_in(g)))
+    message = f"{here} is {value[:80]!r}, which the schema does not know there"
+    if words.open:
+        yield Finding("RE309", here, known, message, found=value)
+    else:
+        yield Finding("RE305", here, known, message, found=value, severity="warning")
+
+
+def _usage_sum(usage: Any) -> Iterator[Finding]:
+    if type(usage) is not dict:
+        return
+    prompt, completion, total = (usage.get(f"{n}_tokens") for n in ("prompt", "completion", "total"))
+    if type(prompt) is int and type(completion) is int and type(total) is int and total != prompt + completion:
+        expected = str(prompt + completion)
+        message = f"usage.total_tokens is {total}, but {prompt} + {completion} tokens were used"
+        yield Finding("RE304", "usage.total_tokens", expected, message, found=total)
+
+
+def _call_ids(action: Any) -> Iterator[Finding]:
+    if type(action) is not dict:
+        return
+    for asked in ("submit_tool_outputs", "submit_tool_approval"):
+        inside = action.get(asked)
+        calls = inside.get("tool_calls") if type(inside) is dict else None
+        if type(calls) is not list:
+            continue
+        at = f"required_action.{asked}.tool_calls"
+        if not calls:
+            yield Finding("RE301", at, "at least one call", "the required action asks for no tool call", found=0)
+        seen: set[str] = set()
+        for i, call in enumerate(calls):
+            call_id = call.get("id") if type(call) is dict else None
+            if type(call_id) is not str:
+                continue
+            if call_id in seen:
+                message = f"two tool calls have the id {call_id[:80]!r}"
+                yield Finding("RE310", f"{at}[{i}].id", "an id of its own", message, found=call_id)
+            seen.add(call_id)
+
+
+def _metadata(metadata: Any, candidates: Candidates) -> Iterator[Finding]:
+    if type(metadata) is not dict:
+        return
+    if len(metadata) > _METADATA_PAIRS:
+        message = f"metadata has {len(metadata)} pairs"
+        yield Finding("RE306", "metadata", f"at most {_METADATA_PAIRS} pairs", message, found=len(metadata))
+    strings_only = all(g >= _STRING_MAP_FIRST for g in candidates)
+    for key, value in metadata.items():
+        at = f"metadata.{key[:80]}"
+        if len(key) > _METADATA_KEY:
+            message = f"a key of metadata has {len(key)} characters"
+            yield Finding("RE306", at, f"at most {_METADATA_KEY} characters", message, found=key)
+        if type(value) is str and len(value) > _METADATA_VALUE:
+            message = f"{at} has {len(value)} characters"
+            yield Finding("RE306", at, f"at most {_METADATA_VALUE} characters", message, found=value)
+        elif type(value) is not str and strings_only:
+            yield Finding("RE308", at, "string", f"{at} is no string", found=value)
+
+
+def _types(slot: _Slot) -> str:
+    names = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", dict: "object"}
+    return " or ".join(dict.fromkeys(names[t] for t in slot.types))

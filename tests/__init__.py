@@ -1,0 +1,1 @@
+"""The tests, and what they share: `naive` (the oracle), `samples` (typed out) and `strategies` (drawn)."""

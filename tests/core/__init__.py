@@ -1,0 +1,1 @@
+"""Tests of `runengine.core`, one file a module."""

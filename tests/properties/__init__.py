@@ -1,0 +1,1 @@
+"""Properties that hold across modules: the engine against the naive model."""
