@@ -16,9 +16,9 @@ from runengine.core.generations import GENERATIONS, generation_named
 from runengine.core.table import POLICIES, policy_named
 from runengine.errors import TraceUnreadable
 from runengine.validation import RULES, Checker, Options
-from runengine.validation.checker import FORGET_AFTER, SKEW_S, Summary
 from runengine.validation.readers import expand, open_input, read_items
 from runengine.validation.reports import FORMATS, Report
+from runengine.validation.summary import FORGET_AFTER, SKEW_S, Summary
 
 __all__ = ["add_parser", "run"]
 
@@ -143,7 +143,7 @@ def _check_all(paths: list[str], checker: Checker, report: Report) -> bool:
         try:
             for path in expand([given]):
                 with open_input(path) as file, _progress(path, file) as watched:
-                    for violation in checker.check(path, read_items(path, watched)):
+                    for violation in checker.check(path, read_items(path, watched, checker.skim)):
                         report.add(violation)
         except TraceUnreadable as error:
             print(f"runengine: {error}", file=sys.stderr)

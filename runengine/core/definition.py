@@ -21,7 +21,7 @@ class Row(Protocol):
     """What the checks need of a row; `runengine.core.table.Transition` is one."""
 
     @property
-    def event(self) -> str:
+    def event(self) -> str:  # pyright: ignore[reportReturnType]
         """The event's name."""
 
     @property
@@ -29,11 +29,11 @@ class Row(Protocol):
         """The status it meets, or None."""
 
     @property
-    def target(self) -> Status:
+    def target(self) -> Status:  # pyright: ignore[reportReturnType]
         """The status it leads to."""
 
     @property
-    def guards(self) -> tuple[str, ...]:
+    def guards(self) -> tuple[str, ...]:  # pyright: ignore[reportReturnType]
         """Names of its guards."""
 
 

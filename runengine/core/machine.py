@@ -11,13 +11,17 @@ Hang things on the machine with its own methods:
 * `machine.states["requires_action"].add_callback("enter", f)` and `("exit", f)`: around one status;
 * `add_guard(machine, "complete", f)`: one more condition on one event.
 
+`modify` keeps the status, so it enters and exits none.
+
 A callback gets transitions' `EventData`; its `model` is the `Carrier`. If a callback raises, the error reaches the
 caller of `fire`, who then has no decision: the record given in is unchanged and still the truth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import Any, Final, TypeVar, cast
 
 from transitions import Machine
@@ -43,6 +47,7 @@ class Carrier:
         event: The event.
         decision: The engine's decision, once its guard has run.
         policy: The policy decided by.
+        refused_by: Name of the embedder's guard that said no, or None.
 
     Example:
         >>> from runengine.core import Create, Start, apply
@@ -51,7 +56,7 @@ class Carrier:
         'queued'
     """
 
-    __slots__ = ("decision", "event", "policy", "run", "status")
+    __slots__ = ("decision", "event", "policy", "refused_by", "run", "status")
 
     def __init__(self, run: RunObject, event: Event, policy: Policy) -> None:
         self.status: str = run.status
@@ -59,6 +64,7 @@ class Carrier:
         self.event = event
         self.policy = policy
         self.decision: Decision | None = None
+        self.refused_by: str | None = None
 
 
 def _decided(data: EventData) -> bool:
@@ -87,7 +93,8 @@ def _fill(machine: _M, policy: Policy) -> _M:
     vars(machine)[_POLICY] = policy
     for row in policy.rows:
         if row.source is not None:
-            machine.add_transition(row.event, row.source, row.target, conditions=[_decided])
+            target = row.target if row.edge else None  # an internal transition: no exit, no enter
+            machine.add_transition(row.event, row.source, target, conditions=[_decided])
     return machine
 
 
@@ -141,7 +148,26 @@ def add_guard(machine: Machine, event: str, guard: Callable[[EventData], Any]) -
     condition = AsyncCondition if isinstance(machine, AsyncMachine) else Condition
     for rows in machine.events[event].transitions.values():
         for row in rows:
-            row.conditions.append(condition(guard))
+            row.conditions.append(condition(_noting(guard)))
+
+
+def _noting(guard: Callable[[EventData], Any]) -> Callable[[EventData], Any]:
+    """The guard, its answer made a bool (transitions compares with True), and a no noted on the carrier."""
+    name = getattr(guard, "__name__", repr(guard))
+
+    def note(data: EventData, answer: object) -> bool:
+        if not answer:
+            cast("Carrier", data.model).refused_by = name
+        return bool(answer)
+
+    async def note_later(data: EventData, answer: Awaitable[object]) -> bool:
+        return note(data, await answer)
+
+    def check(data: EventData) -> Any:
+        answer = guard(data)
+        return note_later(data, answer) if isawaitable(answer) else note(data, answer)
+
+    return check
 
 
 def fire(machine: Machine, run: RunObject, event: Event) -> Decision:
@@ -167,7 +193,7 @@ def fire(machine: Machine, run: RunObject, event: Event) -> Decision:
     carrier = _carrier(machine, run, event)
     if _has_row(machine, carrier):
         moved = machine.events[event.name].trigger(carrier)
-        return _outcome(machine, carrier, moved)
+        return _outcome(carrier, moved)
     return decide(run, event, carrier.policy)
 
 
@@ -183,8 +209,13 @@ async def fire_async(machine: AsyncMachine, run: RunObject, event: Event) -> Dec
     """
     carrier = _carrier(machine, run, event)
     if _has_row(machine, carrier):
-        moved = await machine.events[event.name].trigger(carrier)
-        return _outcome(machine, carrier, moved)
+        # transitions takes the outermost event's CancelledError for a refusal; as a nested one it lets it through.
+        token = machine.current_context.set(asyncio.current_task())
+        try:
+            moved = await machine.events[event.name].trigger(carrier)
+        finally:
+            machine.current_context.reset(token)
+        return _outcome(carrier, moved)
     return decide(run, event, carrier.policy)
 
 
@@ -197,23 +228,18 @@ def _has_row(machine: Any, carrier: Carrier) -> bool:
     return event is not None and carrier.status in event.transitions
 
 
-def _outcome(machine: Any, carrier: Carrier, moved: bool) -> Decision:
+def _outcome(carrier: Carrier, moved: bool) -> Decision:
     decision = carrier.decision
     assert decision is not None
     if moved or isinstance(decision, Refused):
         return decision
+    swallowed = "a callback raised, and the machine's on_exception took the error"
     return Refused(
         reason="guard",
         run_id=carrier.run.id,
         status=carrier.run.status,
         event=carrier.event.name,
         allowed=carrier.policy.allowed(carrier.run.status),
-        guard=_who_refused(machine, carrier),
-        why="a guard of the embedder said no",
+        guard=carrier.refused_by or "on_exception",
+        why="a guard of the embedder said no" if carrier.refused_by else swallowed,
     )
-
-
-def _who_refused(machine: Any, carrier: Carrier) -> str:
-    rows = machine.events[carrier.event.name].transitions[carrier.run.status]
-    names = [getattr(c.func, "__name__", repr(c.func)) for row in rows for c in row.conditions[1:]]
-    return " or ".join(names)

@@ -38,9 +38,10 @@ def hidden_steps(policy: Policy, source: Status, target: Status, restarted: bool
         >>> hidden_steps(DOCUMENTED, "requires_action", "completed", False) is None
         True
     """
-    start, goal = (source, False), (target, restarted)
+    start: tuple[Status, bool] = (source, False)
+    goal = (target, restarted)
     came: dict[tuple[Status, bool], tuple[tuple[Status, bool], Transition] | None] = {start: None}
-    todo = deque([start])
+    todo: deque[tuple[Status, bool]] = deque([start])
     while todo:
         here = todo.popleft()
         if here == goal:
@@ -49,7 +50,7 @@ def hidden_steps(policy: Policy, source: Status, target: Status, restarted: bool
             if row.source != here[0] or row.edge is None:
                 continue
             writes = ARRIVAL_STAMP.get(row.target) == _RESTARTS
-            there = (row.target, here[1] or writes)
+            there: tuple[Status, bool] = (row.target, here[1] or writes)
             if there not in came and not (writes and not restarted):
                 came[there] = (here, row)
                 todo.append(there)

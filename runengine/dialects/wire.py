@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
 
 import msgspec
 
 from runengine.core.parts import JSON
 from runengine.errors import PayloadError
 
-__all__ = ["NotJSON", "decode", "encode"]
+__all__ = ["ABSENT", "NOT_A_ROW", "NotJSON", "decode", "encode", "row_decoder"]
 
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -108,6 +108,49 @@ def encode(value: JSON) -> bytes:
         pass
     path, culprit = next(_culprits(value))
     raise NotJSON(f"{type(culprit).__name__} {_shown(culprit)} at {path}")
+
+
+ABSENT: Final = msgspec.UNSET
+"""What a field of a row holds whose key is not there."""
+
+
+NOT_A_ROW: Final = (ValueError, RecursionError)
+"""What a row decoder raises."""
+
+
+def row_decoder(texts: Iterable[str], values: Iterable[str], raws: Iterable[str]) -> Callable[[bytes], Any]:
+    """A decoder of JSON objects with known keys to rows, which takes half the time of `decode`.
+
+    Args:
+        texts: Keys that must be there and hold a string.
+        values: Keys whose value is decoded.
+        raws: Keys whose value is kept as the bytes that stand there, not decoded: compare it with one that was.
+
+    Returns:
+        A function of a line to an object with these attributes, `ABSENT` where a key of `values` is not there (for
+        one of `raws`, no bytes). It raises one of `NOT_A_ROW` where the line is anything else: read that with `decode`.
+
+    Example:
+        >>> row_of = row_decoder(["id"], ["created_at"], ["tools"])
+        >>> row = row_of(b'{"id": "run_1", "tools": [ ]}')
+        >>> row.id, row.created_at is ABSENT, bytes(row.tools)
+        ('run_1', True, b'[ ]')
+        >>> try: row_of(b'{"id": "run_1", "other": 1}')
+        ... except NOT_A_ROW: print("no row")
+        no row
+    """
+    row = msgspec.defstruct(
+        "Row",
+        [
+            *((name, str) for name in texts),
+            *((name, Any, ABSENT) for name in values),
+            *((name, msgspec.Raw, msgspec.Raw(b"")) for name in raws),
+        ],
+        kw_only=True,
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    return msgspec.json.Decoder(row).decode
 
 
 def _refusal(error: Exception, raw: bytes, skipped: int = 0) -> NotJSON:

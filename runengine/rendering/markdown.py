@@ -43,5 +43,5 @@ def _row(edge: Edge) -> str:
 
 
 def _text(text: str) -> str:
-    """Plain text that no cell separator, emphasis, link or tag can break out of; a lone `_` inside a word is none."""
-    return re.sub(r"[\\`*|<>&\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)
+    """Text that holds no cell separator, emphasis, link or tag; a lone `_` inside a word is none of these."""
+    return re.sub(r"[\\`*~|<>&\[\]]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)

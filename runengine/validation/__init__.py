@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from runengine.validation.catalogue import RULES, Rule
-from runengine.validation.checker import Checker, Options, Summary
+from runengine.validation.checker import Checker
 from runengine.validation.findings import Violation
 from runengine.validation.observations import Observation
 from runengine.validation.readers import expand, open_input, read_items
+from runengine.validation.summary import Options, Summary
 
 __all__ = ["RULES", "Checker", "Observation", "Options", "Rule", "Summary", "Violation", "check_paths"]
 
@@ -30,4 +31,4 @@ def check_paths(paths: Iterable[str], checker: Checker) -> Iterator[Violation]:
     """
     for path in expand(paths):
         with open_input(path) as file:
-            yield from checker.check(path, read_items(path, file))
+            yield from checker.check(path, read_items(path, file, checker.skim))

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runengine.validation.checker import Summary
 from runengine.validation.findings import Severity, Violation
+from runengine.validation.summary import Summary
 
 __all__ = ["FORMATS", "REPORT_VERSION", "JsonLinesReport", "JsonReport", "Report", "TextReport", "verdict"]
 

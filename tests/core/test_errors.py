@@ -29,7 +29,7 @@ CLASSES: list[type[RunEngineError]] = [getattr(errors, name) for name in errors.
 
 def sample(kind: type[RunEngineError]) -> RunEngineError:
     """One error of that class, every parameter filled by its annotation."""
-    if kind.__init__ is Exception.__init__:
+    if not inspect.isfunction(kind.__init__):
         return kind("some text")
     parameters = list(inspect.signature(kind).parameters.values())
     return kind(*(SAMPLES[parameter.annotation] for parameter in parameters))
@@ -55,7 +55,7 @@ class TestEveryError:
     def test_its_parameters_are_its_attributes(self, kind: type[RunEngineError]) -> None:
         """What it is made of is kept under the same name, sequences as tuples, and the message shows some of it."""
         error = sample(kind)
-        if kind.__init__ is not Exception.__init__:
+        if inspect.isfunction(kind.__init__):
             for name, parameter in inspect.signature(kind).parameters.items():
                 given = SAMPLES[parameter.annotation]
                 assert getattr(error, name) == (tuple(given) if isinstance(given, list) else given), name
@@ -73,11 +73,10 @@ def test_all_lists_every_class() -> None:
     assert sorted(defined) == errors.__all__
 
 
-@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
-def test_a_wrong_value_is_also_a_value_error(kind: type[RunEngineError]) -> None:
-    """Refused steps, snapshots and documents are also `ValueError`s; what is wrong with a table or a file is not."""
-    names = ("TransitionNotAllowed", "InvalidSnapshot", "DialectError", "UnknownSpelling", "PayloadError")
-    assert issubclass(kind, ValueError) == (kind.__name__ in names) or not kind.__module__.endswith("errors")
+@pytest.mark.parametrize("name", ["TransitionNotAllowed", "InvalidSnapshot", "DialectError"])
+def test_a_wrong_value_is_also_a_value_error(name: str) -> None:
+    """Refused steps, snapshots and documents are `ValueError`s too, for those who catch only standard errors."""
+    assert issubclass(getattr(errors, name), ValueError)
 
 
 def test_a_refusal_pickles_with_its_defaults() -> None:

@@ -174,4 +174,5 @@ def test_the_error_pickles() -> None:
     with pytest.raises(NotJSON) as caught:
         decode(b"[1,]")
     again = pickle.loads(pickle.dumps(caught.value))
-    assert (again.problem, again.offset, str(again)) == (caught.value.problem, 3, str(caught.value))
+    assert again.args == (again.problem, again.offset) == ("trailing comma in array", 3)
+    assert str(again) == str(caught.value)

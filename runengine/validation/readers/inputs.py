@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from glob import glob, has_magic
 from io import BufferedReader
@@ -89,12 +89,13 @@ def open_input(path: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def read_items(path: str, file: BinaryIO) -> Iterator[Item]:
+def read_items(path: str, file: BinaryIO, skim: Callable[[bytes], bool] | None = None) -> Iterator[Item]:
     """Items of a file, by the reader that its beginning (or `.sse`) calls for; nothing for an empty one.
 
     Args:
         path: Its name.
         file: Its bytes, buffered.
+        skim: A checker's skim, for JSON Lines.
 
     Example:
         >>> import io
@@ -114,7 +115,7 @@ def read_items(path: str, file: BinaryIO) -> Iterator[Item]:
     elif text.startswith(b"{") and _is_document(text):
         yield from read_json_document(file)
     else:
-        yield from read_json_lines(file)
+        yield from read_json_lines(file, skim)
 
 
 def _is_lines(text: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 from runengine.dialects.wire import NotJSON, decode
@@ -17,29 +17,37 @@ LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 GIVE_UP_AFTER: Final = 100
 """After so many unreadable lines and none that could be read, the input is no recording."""
 
+_CHUNK_BYTES: Final = 256 * 1024
 _SPACE: Final = b" \t\r\n"
 
 
 def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    r"""Lines with their numbers from 1; None in place of a line that is too long.
+    r"""Lines with their numbers from 1, without the line feed; None in place of a line that is too long.
 
     Example:
         >>> import io
         >>> list(numbered_lines(io.BytesIO(b"a\nb")))
-        [(1, b'a\n'), (2, b'b')]
+        [(1, b'a'), (2, b'b')]
     """
-    number = 0
-    while line := file.readline(LINE_BYTES_MAX):
+    number, begun, size = 1, list[bytes](), 0
+    while chunk := file.read(_CHUNK_BYTES):
+        first, *pieces = chunk.split(b"\n")
+        size += len(first)
+        begun.append(first if size <= LINE_BYTES_MAX else b"")
+        if not pieces:
+            continue
+        yield number, b"".join(begun) if size <= LINE_BYTES_MAX else None
+        last = pieces.pop()
+        for piece in pieces:
+            number += 1
+            yield number, piece
         number += 1
-        if len(line) == LINE_BYTES_MAX and not line.endswith(b"\n"):
-            while (rest := file.readline(LINE_BYTES_MAX)) and not rest.endswith(b"\n"):
-                pass
-            yield number, None
-        else:
-            yield number, line
+        begun, size = [last], len(last)
+    if size:
+        yield number, b"".join(begun) if size <= LINE_BYTES_MAX else None
 
 
-def read_json_lines(file: BinaryIO) -> Iterator[Item]:
+def read_json_lines(file: BinaryIO, skim: Callable[[bytes], bool] | None = None) -> Iterator[Item]:
     r"""Items of a JSON Lines file.
 
     Example:
@@ -51,6 +59,9 @@ def read_json_lines(file: BinaryIO) -> Iterator[Item]:
     for number, line in numbered_lines(file):
         if line is None:
             yield Unreadable(line=number, problem=f"the line is longer than {LINE_BYTES_MAX} bytes")
+            continue
+        if skim is not None and skim(line):
+            good = True
             continue
         if not line.strip(_SPACE):
             continue

@@ -17,12 +17,13 @@ from runengine.core.parts import Part
 from runengine.core.words import NESTED_EXTRAS, RANGES, WORDS
 from runengine.validation.findings import Finding
 
-__all__ = ["payload_findings"]
+__all__ = ["field_findings", "payload_findings"]
 
 _METADATA_PAIRS: Final = 16
 _METADATA_KEY: Final = 64
 _METADATA_VALUE: Final = 512
 _STRING_MAP_FIRST: Final = 13
+_LOOKED_INTO: Final = tuple(n for n, f in FIELDS.items() if f.role in ("payload", "request", "metadata"))
 
 Candidates = tuple[int, ...]
 
@@ -87,22 +88,39 @@ def payload_findings(
         >>> [f.code for f in payload_findings({"usage": usage}, (16,), lambda name: True)]
         ['RE304']
     """
-    for name, field in FIELDS.items():
+    for name in _LOOKED_INTO:
         value = record.get(name)
-        if value is None or field.role in ("identity", "status", "stamp", "deadline") or not changed(name):
-            continue
-        if name in RANGES:
-            yield from _ranged(value, name, name)
-        if name in WORDS and type(value) is str:
-            yield from _worded(value, name, name, candidates)
-        if field.part is not None and type(value) is dict:
-            yield from _walk(getattr(parts, field.part), value, name, name, candidates)
-        elif field.kind == "array" and type(value) is list:
-            yield from _array(field.part, value, name, field.items_limit(), candidates)
-    yield from _usage_sum(record.get("usage"))
-    yield from _call_ids(record.get("required_action"))
-    if changed("metadata"):
-        yield from _metadata(record.get("metadata"), candidates)
+        if value is not None and changed(name):
+            yield from field_findings(name, value, candidates)
+
+
+def field_findings(name: str, value: Any, candidates: Candidates) -> Iterator[Finding]:
+    """What is wrong inside one field that is not null.
+
+    Args:
+        name: A declared field.
+        value: Its value as JSON; one of another type than the field's is passed over (that is RE308 already).
+        candidates: Generations the record may belong to.
+
+    Example:
+        >>> [f.code for f in field_findings("max_prompt_tokens", 255, (16,))]
+        ['RE305']
+    """
+    field = FIELDS[name]
+    if name in RANGES:
+        yield from _ranged(value, name, name)
+    if name in WORDS and type(value) is str:
+        yield from _worded(value, name, name, candidates)
+    if field.part is not None and type(value) is dict:
+        yield from _walk(getattr(parts, field.part), value, name, name, candidates)
+    elif field.kind == "array" and type(value) is list:
+        yield from _array(field.part, value, name, field.items_limit(), candidates)
+    if name == "usage":
+        yield from _usage_sum(value)
+    elif name == "required_action":
+        yield from _call_ids(value)
+    elif name == "metadata":
+        yield from _metadata(value, candidates)
 
 
 def _array(

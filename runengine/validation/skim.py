@@ -1,0 +1,324 @@
+"""The skim: a line that is a bare record with nothing wrong is recognised as such, without being decoded whole.
+
+It writes no rule a second time where the answer can be remembered: what depends on keys, types, status and request
+alone is judged once by the rules themselves and remembered for records with the same (the request compared as
+bytes). Only the comparisons of stamps are made here again, in their short form; whatever they do not pass is left to
+the rules, which say what is wrong. A property test holds that skimmed or not, the violations are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final
+
+from runengine.core.events import TTL_S
+from runengine.core.fields import FIELDS, STAMPS, WIRE_EXTRAS
+from runengine.core.guards import DEADLINE_FREE
+from runengine.core.shape import end_stamp
+from runengine.core.statuses import EXPIRED, STATUSES, Status
+from runengine.core.table import ENDED_BY, TERMINAL, Policy
+from runengine.dialects.wire import NOT_A_ROW, NotJSON, decode, row_decoder
+from runengine.validation.memory import Memory, Seen
+from runengine.validation.readers.envelopes import RUN_OBJECTS
+from runengine.validation.rules.layout import era_of, layout_of
+from runengine.validation.rules.path import Point, path_findings
+from runengine.validation.rules.payload import field_findings
+from runengine.validation.rules.stamps import MILLISECONDS_FROM, Deadline
+from runengine.validation.summary import Options, Summary
+
+__all__ = ["Skim"]
+
+_TEXTS: Final = ("id", "object", "thread_id", "assistant_id", "status")
+_PAYLOAD: Final = tuple(name for name, f in FIELDS.items() if f.role == "payload")
+_MOVING: Final = (*STAMPS, *_PAYLOAD)
+_REQUEST: Final = (*(name for name, f in FIELDS.items() if f.role == "request"), *WIRE_EXTRAS)
+
+_row_of: Final = row_decoder(_TEXTS, _MOVING, (*_REQUEST, "metadata"))
+_moving_of: Final = attrgetter(*_MOVING)
+_request_of: Final = attrgetter(*_REQUEST)
+
+_END: Final[dict[Status, str | None]] = {status: end_stamp(status) for status in STATUSES}
+_REQUESTS_MAX: Final = 1024
+_KEYS_MAX: Final = 256
+
+_BOTH_NULL, _FIRST, _SAME, _FORTH, _NO = range(5)
+_TERMINAL: Final = frozenset(TERMINAL)
+_NO_METADATA: Final = _row_of(b'{%s,"metadata":{}}' % b",".join(b'"%s":""' % t.encode() for t in _TEXTS)).metadata
+
+
+_Key = tuple[Any, ...]
+"""Status, era, object and the type of each moving field."""
+
+_Good = tuple[tuple[int, ...], tuple[str, ...]]
+"""The generations of such records (none where something is wrong), and their payload fields that hold an object."""
+
+
+class _Request:
+    """What a run was asked with, as bytes, and the layouts it has been judged good in."""
+
+    __slots__ = ("good", "raws")
+
+    def __init__(self, raws: tuple[Any, ...]) -> None:
+        self.raws = raws
+        self.good: dict[_Key, _Good] = {}
+
+
+class Skim:
+    """Deals with lines of one scope that have nothing wrong.
+
+    Args:
+        options: What records are held to.
+        summary: Where they are counted.
+        memory: Where runs are remembered.
+
+    Example:
+        >>> import json
+        >>> from runengine.validation.catalogue.examples import record
+        >>> skim = Skim(Options(), summary := Summary(), Memory(9, summary))
+        >>> skim(json.dumps(record("queued")).encode()), skim(json.dumps(record("queued", failed_at=1)).encode())
+        (True, False)
+    """
+
+    def __init__(self, options: Options, summary: Summary, memory: Memory) -> None:
+        self._summary = summary
+        self._memory = memory
+        self._generation = options.generation
+        self._complete = options.sampling == "complete"
+        self._steps = _clean_steps(options.policy, options.skew_s)
+        self._requests: dict[str, _Request] = {}
+        self._left: tuple[Any, tuple[Any, ...]] | None = None
+
+    def __call__(self, line: bytes) -> bool:
+        """Whether the line was dealt with; if not, nothing was counted or remembered."""
+        try:
+            row = _row_of(line)
+        except NOT_A_ROW:
+            self._left = None
+            return False
+        memory = self._memory
+        raws = _request_of(row)
+        self._left = (row, raws)
+        seen = memory.open.get(row.id)
+        if seen is None:
+            if row.id in memory.ended:
+                return False
+            request = self._request(row.assistant_id, raws)
+            era, before = era_of(row.created_at), None
+        else:
+            before = seen.row
+            if seen.line == line:
+                self._summary.observations += 1
+                self._summary.statuses[row.status] += 1
+                seen.complete = self._complete
+                return True
+            request = seen.request
+            if before is None or request.raws != raws or not self._follows(before, row, seen.complete):
+                return False
+            era = seen.era
+        key = (row.status, era, row.object, *map(type, _moving_of(row)))
+        good = request.good.get(key)
+        if good is None:
+            good = self._judged(request, key, line)
+        candidates, objects = good
+        deadline_s = _stamps_fit(row, None if seen is None else seen.deadline.at_s)
+        if not candidates or deadline_s is None:
+            return False
+        for name in objects:
+            value = getattr(row, name)
+            if not _COMMON[name](value) and any(field_findings(name, value, candidates)):
+                return False
+        if row.metadata != (_NO_METADATA if seen is None else seen.metadata) and not _metadata_good(row, candidates):
+            return False
+        if seen is None:
+            seen = memory.of(row.id)
+            memory.thread(row.thread_id)
+            seen.request, seen.era = request, era
+        self._keep(row, line, seen, before, deadline_s)
+        return True
+
+    def resume(self, run_id: str, seen: Seen) -> None:
+        """After the rules have seen a line that was left to them: its run can be skimmed again."""
+        seen.row = None
+        if self._left is None or self._left[0].id != run_id:
+            return
+        seen.row, raws = self._left
+        seen.request = self._request(seen.row.assistant_id, raws)
+        seen.era = era_of(seen.row.created_at)
+        seen.metadata = None
+
+    def _request(self, assistant_id: str, raws: tuple[Any, ...]) -> _Request:
+        """What is known of a request; that of the same assistant's last run is the likeliest."""
+        request = self._requests.get(assistant_id)
+        if request is None or request.raws != raws:
+            if len(self._requests) >= _REQUESTS_MAX:
+                self._requests.clear()
+            request = self._requests[assistant_id] = _Request(raws)
+        return request
+
+    def _judged(self, request: _Request, key: _Key, line: bytes) -> _Good:
+        """Judge a layout with a request by the rules, once."""
+        if len(request.good) >= _KEYS_MAX:
+            request.good.clear()
+        request.good[key] = good = (self._candidates(line, key[1]), _objects_of(key))
+        return good
+
+    def _candidates(self, line: bytes, era: int) -> tuple[int, ...]:
+        """Generations of the record, or none where its layout or its request is not good."""
+        try:
+            record = decode(line)
+        except NotJSON:
+            return ()
+        if record["status"] not in STATUSES or record["object"] not in RUN_OBJECTS:
+            return ()
+        layout = layout_of(record["status"], tuple(record), tuple(map(type, record.values())), era, self._generation)
+        asked = ((name, record.get(name)) for name in _REQUEST if name in FIELDS)
+        if layout.findings or any(any(field_findings(n, v, layout.candidates)) for n, v in asked if v is not None):
+            return ()
+        return layout.candidates
+
+    def _follows(self, before: Any, row: Any, complete: bool) -> bool:
+        """The run's last snapshot leads here without a word."""
+        if (
+            before.status in _TERMINAL
+            or before.created_at != row.created_at
+            or before.thread_id != row.thread_id
+            or before.assistant_id != row.assistant_id
+            or before.object != row.object
+        ):
+            return False
+        was, is_now = before.started_at, row.started_at
+        if is_now.__class__ is int:
+            moved = _FIRST if was.__class__ is not int else _SAME if is_now == was else _FORTH if is_now > was else _NO
+        else:
+            moved = _BOTH_NULL if was.__class__ is not int else _NO
+        if before.status == row.status and moved in (_BOTH_NULL, _SAME):
+            return True
+        return (before.status, row.status, moved, complete and self._complete) in self._steps
+
+    def _keep(self, row: Any, line: bytes, seen: Seen, before: Any, deadline_s: int) -> None:
+        summary, status = self._summary, row.status
+        summary.observations += 1
+        summary.statuses[status] += 1
+        if before is not None and before.status != status:
+            summary.edges[before.status, status] += 1
+        if seen.deadline.at_s is None and row.expires_at.__class__ is int:
+            seen.deadline = Deadline(at_s=deadline_s)
+        seen.metadata = row.metadata
+        seen.skimmed(row, line, self._complete)
+        if status in _TERMINAL:
+            self._memory.keep(row.id, seen, status)
+
+
+def _objects_of(key: _Key) -> tuple[str, ...]:
+    """The payload fields that hold an object."""
+    kinds = dict(zip(_MOVING, key[3:], strict=True))
+    return tuple(name for name in _PAYLOAD if kinds[name] is dict)
+
+
+def _metadata_good(row: Any, candidates: tuple[int, ...]) -> bool:
+    raw = bytes(row.metadata)
+    if raw in (b"", b"null"):
+        return True
+    try:
+        metadata = decode(raw)
+    except NotJSON:
+        return False
+    return type(metadata) is dict and not any(field_findings("metadata", metadata, candidates))
+
+
+def _common_usage(usage: dict[str, Any]) -> bool:
+    """The commonest usage is right; any other is left to the rules."""
+    try:
+        prompt, completion, total = usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]
+    except KeyError:
+        return False
+    if len(usage) != 3 or not prompt.__class__ is completion.__class__ is total.__class__ is int:
+        return False
+    counted: bool = prompt >= 0 and completion >= 0 and total == prompt + completion
+    return counted
+
+
+def _common_error(error: dict[str, Any]) -> bool:
+    """The commonest last_error is right."""
+    return (
+        len(error) == 2
+        and error.get("code") in ("server_error", "rate_limit_exceeded")
+        and error.get("message").__class__ is str
+    )
+
+
+def _common_action(action: dict[str, Any]) -> bool:
+    """The commonest required_action, with one function call, is right."""
+    try:
+        (call,) = action["submit_tool_outputs"]["tool_calls"]
+        function = call["function"]
+        return (
+            action["type"] == "submit_tool_outputs"
+            and call["type"] == "function"
+            and call["id"].__class__ is function["name"].__class__ is function["arguments"].__class__ is str
+            and len(action) == len(function) == 2
+            and len(call) == 3
+            and len(action["submit_tool_outputs"]) == 1
+            and action["submit_tool_outputs"]["tool_calls"].__class__ is list
+        )
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+_COMMON: Final[dict[str, Callable[[dict[str, Any]], bool]]] = {
+    "usage": _common_usage,
+    "last_error": _common_error,
+    "required_action": _common_action,
+    "incomplete_details": lambda _details: False,
+}
+
+
+def _stamps_fit(row: Any, known_s: int | None) -> int | None:
+    """The deadline the stamps were held to, or None where they need a word. The layout is good: types are right."""
+    created, started, expires = row.created_at, row.started_at, row.expires_at
+    if not 0 < created < MILLISECONDS_FROM:
+        return None
+    if expires.__class__ is int:
+        if not 0 < expires < MILLISECONDS_FROM or (known_s is not None and known_s != expires):
+            return None
+        deadline_s: int = expires
+    else:
+        deadline_s = created + TTL_S if known_s is None else known_s
+    last = created
+    if started.__class__ is int:
+        if not created <= started < deadline_s or started >= MILLISECONDS_FROM:
+            return None
+        last = started
+    stamp = _END[row.status]
+    if stamp is not None:
+        ended = getattr(row, stamp)
+        if not last <= ended < MILLISECONDS_FROM:
+            return None
+        if row.status == EXPIRED:
+            return deadline_s if ended >= deadline_s else None
+        if ENDED_BY[row.status] not in DEADLINE_FREE and ended >= deadline_s:
+            return None
+    return deadline_s
+
+
+def _clean_steps(policy: Policy, skew_s: float) -> frozenset[tuple[Status, Status, int, bool]]:
+    """Every (source, target, how started_at moved, complete) of which the path rules say nothing."""
+    stamps = {_BOTH_NULL: (None, None), _FIRST: (None, 1), _SAME: (1, 1), _FORTH: (1, 2)}
+    return frozenset(
+        (source, target, moved, complete)
+        for source in STATUSES
+        if source not in TERMINAL
+        for target in STATUSES
+        for moved, (was, is_now) in stamps.items()
+        for complete in (False, True)
+        if not any(
+            path_findings(
+                Point(status=source, record={"started_at": was}),
+                Point(status=target, record={"started_at": is_now}),
+                policy,
+                complete,
+                skew_s,
+            )
+        )
+    )
