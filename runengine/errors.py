@@ -8,6 +8,7 @@ RunEngineError
 ├─ DialectError
 │  ├─ UnknownSpelling         dialect, field, value, known
 │  └─ PayloadError            problems, each with a $.path
+│     └─ NotJSON              problem, offset (in `runengine.dialects.wire`)
 └─ TraceUnreadable            file, line, column
 ```
 

@@ -6,13 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from runengine.cli import check, demo, draw, explain
 from runengine.errors import RunEngineError
 
 __all__ = ["main", "make_parser"]
-
-_VERSION = "0.1.0"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -27,7 +26,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="The life of a run: drive it, and check recorded traces against it.",
         epilog="Start with `runengine demo`. Each command has its own --help.",
     )
-    parser.add_argument("--version", action="version", version=f"runengine {_VERSION}")
+    parser.add_argument("--version", action="version", version=f"runengine {version('runengine')}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for command in (demo, check, explain, draw):
         command.add_parser(commands)

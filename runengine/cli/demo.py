@@ -93,6 +93,10 @@ def _at(seconds: float) -> int:
 
 
 def _stories() -> tuple[_Story, ...]:
+    return (*_answered(), *_unanswered())
+
+
+def _answered() -> tuple[_Story, ...]:
     outputs = tuple(ToolOutput(tool_call_id=call.id, output="rain") for call in _CALLS)
     return (
         _Story("a plain completion", 1, 0.0, (Start(at_us=_at(0.4)), Complete(at_us=_at(3.1), usage=_usage(120, 48)))),
@@ -130,6 +134,11 @@ def _stories() -> tuple[_Story, ...]:
                 Complete(at_us=_at(6.1), usage=_usage(95, 210)),
             ),
         ),
+    )
+
+
+def _unanswered() -> tuple[_Story, ...]:
+    return (
         _Story(
             "an expiry: nobody ran the tool",
             5,

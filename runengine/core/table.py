@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 from attrs import evolve, field, frozen
+from attrs.validators import matches_re
 
 from runengine.core.definition import check_rows
 from runengine.core.statuses import (
@@ -30,6 +31,7 @@ from runengine.core.statuses import (
 from runengine.errors import LifecycleDefinitionError
 
 __all__ = [
+    "Breadth",
     "DOCUMENTED",
     "ENDED_BY",
     "PERMISSIVE",
@@ -178,18 +180,19 @@ class Policy:
     """A set of rows that has passed the definition checks: what is legal in one place of use.
 
     Attributes:
-        name: For messages and stores.
+        name: For messages and stores: lower-case letters, digits, `-` and `_`.
         rows: The rows, in order.
 
     Raises:
         LifecycleDefinitionError: naming the row and the rule it breaks.
+        ValueError: the name has other characters.
 
     Example:
         >>> len(DOCUMENTED.edges)
         11
     """
 
-    name: str
+    name: str = field(validator=matches_re(r"[a-z][a-z0-9_-]*"))
     rows: tuple[Transition, ...]
 
     def __attrs_post_init__(self) -> None:

@@ -58,7 +58,12 @@ Point = tuple[int, int]
 
 @frozen(kw_only=True)
 class Box:
-    """The place of a status: its middle and its size."""
+    """The place of a status: its middle and its size.
+
+    Example:
+        >>> Box(status="queued", x=10, y=20, width=160, height=54).width
+        160
+    """
 
     status: Status
     x: int
@@ -69,7 +74,12 @@ class Box:
 
 @frozen(kw_only=True)
 class Label:
-    """Text around the middle `x`, standing on the line `y`."""
+    """Text around the middle `x`, standing on the line `y`.
+
+    Example:
+        >>> Label(text="start", x=10, y=20).text
+        'start'
+    """
 
     text: str
     x: int
@@ -78,7 +88,14 @@ class Label:
 
 @frozen(kw_only=True)
 class Wire:
-    """The way of an arrow: its corners from source to target, and its label."""
+    """The way of an arrow: its corners from source to target, and its label.
+
+    Example:
+        >>> from runengine.core.table import DOCUMENTED
+        >>> from runengine.rendering.graph import graph_of
+        >>> lay_out(graph_of(DOCUMENTED)).wires[0].label.text
+        'start'
+    """
 
     arrow: Arrow
     corners: tuple[Point, ...]

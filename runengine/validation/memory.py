@@ -35,7 +35,7 @@ class Seen:
         good: Objects and arrays of the last snapshot with nothing wrong inside.
         remarked: Fields of the last snapshot that RE309 spoke of.
         observed_s: When it was last seen, Unix seconds, or None.
-        row, line, request, metadata, era: The skim's (see `runengine.validation.skim`).
+        row, line, request, era: The skim's (see `runengine.validation.skim`).
 
     Example:
         >>> Seen().point is None
@@ -50,7 +50,6 @@ class Seen:
         "era",
         "good",
         "line",
-        "metadata",
         "observed_s",
         "remarked",
         "request",
@@ -68,7 +67,6 @@ class Seen:
         self.row: Any = None
         self.line: bytes | None = None
         self.request: Any = None
-        self.metadata: Any = None
         self.era = -1
 
     @property

@@ -56,11 +56,17 @@ def _n(count: int, noun: str) -> str:
 
 
 class TextReport:
-    """For people: a line or two for each violation, then tables of what was seen.
+    r"""For people: a line or two for each violation, then tables of what was seen.
 
     Args:
         out: Where to write.
         verbose: Remarks (severity info) too, and statuses and edges.
+
+    Example:
+        >>> import io
+        >>> TextReport(out := io.StringIO()).close(Summary(runs=1, observations=4, threads=1))
+        >>> out.getvalue()
+        'clean: 1 run on 1 thread, 4 observations; 0 errors, 0 warnings, 0 remarks\n'
     """
 
     def __init__(self, out: TextIO, verbose: bool = False) -> None:
@@ -118,6 +124,13 @@ class JsonLinesReport:
 
     Args:
         out: Where to write.
+
+    Example:
+        >>> import io
+        >>> violation = Violation(code="RE901", name="unreadable", severity="error", path="a", line=1, message="no")
+        >>> JsonLinesReport(out := io.StringIO()).add(violation)
+        >>> out.getvalue()[:15]
+        '{"code":"RE901"'
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -136,6 +149,12 @@ class JsonReport:
 
     Args:
         out: Where to write.
+
+    Example:
+        >>> import io
+        >>> JsonReport(out := io.StringIO()).close(Summary())
+        >>> sorted(json.loads(out.getvalue()))
+        ['summary', 'version', 'violations']
     """
 
     def __init__(self, out: TextIO) -> None:

@@ -18,7 +18,7 @@ from runengine.core.guards import DEADLINE_FREE
 from runengine.core.shape import end_stamp
 from runengine.core.statuses import EXPIRED, STATUSES, Status
 from runengine.core.table import ENDED_BY, TERMINAL, Policy
-from runengine.dialects.wire import NOT_A_ROW, NotJSON, decode, row_decoder
+from runengine.dialects.wire import ABSENT, NOT_A_ROW, NotJSON, decode, row_decoder
 from runengine.validation.memory import Memory, Seen
 from runengine.validation.readers.envelopes import RUN_OBJECTS
 from runengine.validation.rules.layout import era_of, layout_of
@@ -34,17 +34,19 @@ _PAYLOAD: Final = tuple(name for name, f in FIELDS.items() if f.role == "payload
 _MOVING: Final = (*STAMPS, *_PAYLOAD)
 _REQUEST: Final = (*(name for name, f in FIELDS.items() if f.role == "request"), *WIRE_EXTRAS)
 
-_row_of: Final = row_decoder(_TEXTS, _MOVING, (*_REQUEST, "metadata"))
+_row_of: Final = row_decoder(_TEXTS, (*_MOVING, "metadata"), _REQUEST)
 _moving_of: Final = attrgetter(*_MOVING)
 _request_of: Final = attrgetter(*_REQUEST)
 
 _END: Final[dict[Status, str | None]] = {status: end_stamp(status) for status in STATUSES}
 _REQUESTS_MAX: Final = 1024
 _KEYS_MAX: Final = 256
+_FEW_PAIRS: Final = 8
+_SHORT: Final = 64
+"""Metadata of few pairs of short strings is within every limit; other metadata is left to the rules."""
 
 _BOTH_NULL, _FIRST, _SAME, _FORTH, _NO = range(5)
 _TERMINAL: Final = frozenset(TERMINAL)
-_NO_METADATA: Final = _row_of(b'{%s,"metadata":{}}' % b",".join(b'"%s":""' % t.encode() for t in _TEXTS)).metadata
 
 
 _Key = tuple[Any, ...]
@@ -128,7 +130,8 @@ class Skim:
             value = getattr(row, name)
             if not _COMMON[name](value) and any(field_findings(name, value, candidates)):
                 return False
-        if row.metadata != (_NO_METADATA if seen is None else seen.metadata) and not _metadata_good(row, candidates):
+        metadata = row.metadata
+        if metadata is not None and not _metadata_good(metadata, candidates):
             return False
         if seen is None:
             seen = memory.of(row.id)
@@ -145,7 +148,6 @@ class Skim:
         seen.row, raws = self._left
         seen.request = self._request(seen.row.assistant_id, raws)
         seen.era = era_of(seen.row.created_at)
-        seen.metadata = None
 
     def _request(self, assistant_id: str, raws: tuple[Any, ...]) -> _Request:
         """What is known of a request; that of the same assistant's last run is the likeliest."""
@@ -204,7 +206,6 @@ class Skim:
             summary.edges[before.status, status] += 1
         if seen.deadline.at_s is None and row.expires_at.__class__ is int:
             seen.deadline = Deadline(at_s=deadline_s)
-        seen.metadata = row.metadata
         seen.skimmed(row, line, self._complete)
         if status in _TERMINAL:
             self._memory.keep(row.id, seen, status)
@@ -216,15 +217,18 @@ def _objects_of(key: _Key) -> tuple[str, ...]:
     return tuple(name for name in _PAYLOAD if kinds[name] is dict)
 
 
-def _metadata_good(row: Any, candidates: tuple[int, ...]) -> bool:
-    raw = bytes(row.metadata)
-    if raw in (b"", b"null"):
+def _metadata_good(metadata: Any, candidates: tuple[int, ...]) -> bool:
+    if metadata is ABSENT:
         return True
-    try:
-        metadata = decode(raw)
-    except NotJSON:
+    if metadata.__class__ is not dict:
         return False
-    return type(metadata) is dict and not any(field_findings("metadata", metadata, candidates))
+    if len(metadata) <= _FEW_PAIRS:
+        for key, value in metadata.items():
+            if value.__class__ is not str or len(key) > _SHORT or len(value) > _SHORT:
+                break
+        else:
+            return True
+    return not any(field_findings("metadata", metadata, candidates))
 
 
 def _common_usage(usage: dict[str, Any]) -> bool:

@@ -205,11 +205,12 @@ def memory() -> None:
             run = apply(run, event)
         return run
 
-    fields = dict(vars(driven(0)))
+    fields: dict[str, Any] = dict(vars(driven(0)))
 
     def built(number: int) -> RunObject:
-        stamps = {"created_at": T0_S + number, "started_at": T0_S + number + 4, "expires_at": T0_S + number + 600}
-        return RunObject(**(fields | stamps))
+        born_s = T0_S + number
+        own: dict[str, Any] = {"created_at": born_s, "started_at": born_s + 4, "expires_at": born_s + 600}
+        return RunObject(**(fields | own))
 
     made: dict[str, Callable[[int], object]] = {
         "a record put together by its constructor": built,

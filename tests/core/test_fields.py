@@ -28,6 +28,9 @@ PUBLISHED = Path(__file__).parents[3] / "shared" / "spec" / "runobject_fields_by
 FIELD_COUNTS = (18, 18, 19, 19, 19, 20, 26, 27, 26, 26, 27, 27, 27, 27, 27, 27, 27)
 """Fields of G0 to G16, FACTS §1.1."""
 
+KEY_COUNTS = (18, 18, 19, 19, 19, 19, 25, 25, 24, 24, 25, 25, 25, 25, 25, 25, 25)
+"""Required keys of G0 to G16, FACTS §1.1; nullable or not."""
+
 
 @pytest.fixture(scope="module")
 def published() -> dict[str, Any]:
@@ -123,6 +126,14 @@ class TestFields:
         assert all(name == field.name for name, field in FIELDS.items())
         counts = tuple(sum(f.declared_in(g.number) for f in FIELDS.values()) for g in GENERATIONS)
         assert counts == FIELD_COUNTS
+        keys = (sum(f.declared_in(g.number) and not f.optional for f in FIELDS.values()) for g in GENERATIONS)
+        assert tuple(keys) == KEY_COUNTS
+
+    def test_ranges(self) -> None:
+        """The published ranges are those of the two token limits and of the tools."""
+        minima = {name: f.minimum for name, f in FIELDS.items() if f.minimum is not None}
+        assert minima == {"max_prompt_tokens": 256, "max_completion_tokens": 256}
+        assert {name: f.items_max for name, f in FIELDS.items() if f.items_max is not None} == {"tools": 20}
 
     def test_stamps(self) -> None:
         """The stamps are the six `*_at` fields, and three of them end a run."""

@@ -93,6 +93,11 @@ class TestWrites:
             assert (run.last_error is not None) == (name == "fail")
             assert (run.incomplete_details is not None) == (name == "exhaust_tokens")
 
+    def test_usage_that_is_there_is_kept(self) -> None:
+        """A foreign record may carry usage early (FACTS §6.4); an end that brings none does not wipe it out."""
+        run = run_in("in_progress", usage=samples.USAGE)
+        assert applied(run, Complete(at_us=at(7))).run.usage == samples.USAGE
+
     def test_payloads(self) -> None:
         """The error and the limit are on the record in their own classes."""
         run = run_in("in_progress")

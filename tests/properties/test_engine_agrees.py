@@ -6,7 +6,9 @@ or both authors misread the same sentence.
 
 from __future__ import annotations
 
+import ast
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -194,3 +196,11 @@ def test_decide_is_a_function(data: st.DataObject, run: RunObject, policy: str) 
     event = data.draw(strategies.events(run))
     rules = policy_named(policy)
     assert decide(run, event, rules) == decide(deepcopy(run), deepcopy(event), rules)
+
+
+def test_the_oracle_is_independent() -> None:
+    """The naive model imports nothing of runengine: an oracle that asks the engine would always agree with it."""
+    source = Path(naive.__file__).read_text(encoding="utf-8")
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports}
+    assert names == {"__future__", "attrs", "collections", "typing"}
