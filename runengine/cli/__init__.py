@@ -6,7 +6,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
+from io import TextIOWrapper
 
 from runengine.cli import check, demo, draw, explain
 from runengine.errors import RunEngineError
@@ -47,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         RE201 missing-stamp...
         0
     """
+    for out in (sys.stdout, sys.stderr):
+        if isinstance(out, TextIOWrapper):
+            out.reconfigure(errors="backslashreplace")  # whatever the terminal or the pipe cannot encode
     arguments = make_parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -55,10 +60,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"runengine: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        # The reader (head, less) has gone; what is left goes nowhere, and quietly.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # the reader (head, less) has gone
         return 0
+    except OSError as error:
+        print(f"runengine: cannot write: {error.strerror or error}", file=sys.stderr)
+        _discard_output()
+        return 2
     except KeyboardInterrupt:
         print("runengine: interrupted", file=sys.stderr)
         return 130
     return code
+
+
+def _discard_output() -> None:
+    """What standard output still holds goes nowhere, and quietly."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,9 +15,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from runengine.core.generations import GENERATIONS, generation_named
 from runengine.core.table import POLICIES, policy_named
 from runengine.errors import TraceUnreadable
-from runengine.validation import RULES, Checker, Options
+from runengine.validation import RULES, Checker, Options, Violation
 from runengine.validation.readers import expand, open_input, read_items
-from runengine.validation.reports import FORMATS, Report
+from runengine.validation.reports import FORMATS
 from runengine.validation.summary import FORGET_AFTER, SKEW_S, Summary
 
 __all__ = ["add_parser", "run"]
@@ -131,27 +131,26 @@ def run(arguments: argparse.Namespace) -> int:
     checker = Checker(options)
     with _output(arguments.output) as out:
         report = FORMATS[arguments.format](out, arguments.verbose)
-        unread = _check_all(arguments.paths, checker, report)
+        unread: list[str] = []
+        for violation in _violations(arguments.paths, checker, unread):
+            report.add(violation)
         report.close(checker.summary)
-    return _exit_code(checker.summary, arguments.fail_on, unread)
+    return _exit_code(checker.summary, arguments.fail_on, bool(unread))
 
 
-def _check_all(paths: list[str], checker: Checker, report: Report) -> bool:
-    """Check every path; one that cannot be opened is named and the rest still checked."""
-    unread = False
+def _violations(paths: list[str], checker: Checker, unread: list[str]) -> Iterator[Violation]:
+    """Check every path; one that cannot be read is named, added to `unread`, and the rest still checked."""
     for given in paths:
         try:
             for path in expand([given]):
                 with open_input(path) as file, _progress(path, file) as watched:
-                    for violation in checker.check(path, read_items(path, watched, checker.skim)):
-                        report.add(violation)
+                    yield from checker.check(path, read_items(path, watched, checker.skim))
         except TraceUnreadable as error:
+            unread.append(given)
             print(f"runengine: {error}", file=sys.stderr)
-            unread = True
         except OSError as error:
+            unread.append(given)
             print(f"runengine: {given}: {error.strerror or error}", file=sys.stderr)
-            unread = True
-    return unread
 
 
 def _exit_code(summary: Summary, fail_on: str, unread: bool) -> int:

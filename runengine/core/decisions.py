@@ -102,6 +102,10 @@ class Refused(NamedTuple):
         """One line: what was refused, to what, why, and what would have been accepted."""
         who = self.run_id or "no run"
         match self.reason:
+            case "unknown" if self.event in EVENTS:
+                return (
+                    f"{who}: the name {self.event!r} is no event; make one, as {EVENTS[self.event].__name__}(at_us=…)"
+                )
             case "unknown":
                 hint = f"; did you mean {self.suggestion}?" if self.suggestion else ""
                 return f"{who}: there is no event {self.event!r}{hint} (events: {', '.join(EVENTS)})"

@@ -40,6 +40,7 @@ __all__ = ["allowed_events", "apply", "decide", "replay"]
 Cell = Callable[[Any, Any], Decision]
 Cells = dict[Status | None, dict[type, Cell]]
 
+_CELLS: Final = "cells"
 _new: Final = object.__new__
 _tuple: Final = tuple.__new__
 _set_fields: Final = Part.__dict__["__dict__"].__set__
@@ -67,7 +68,7 @@ def decide(run: RunObject | None, event: Event | str, policy: Policy = PRACTICAL
         >>> decide(run, "strat").suggestion
         'start'
     """
-    cells = _CELLS.get(policy) or _compile(policy)
+    cells = policy.memo.get(_CELLS) or _compile(policy)
     try:
         cell = cells[None if run is None else run.status][event.__class__]
     except KeyError:
@@ -146,11 +147,8 @@ def _compile(policy: Policy) -> Cells:
                 cells[status][kind] = _refusing(status, name, policy)
             else:
                 cells[status][kind] = _creating(row) if status is None else _stepping(row, policy)
-    _CELLS[policy] = cells
+    policy.memo[_CELLS] = cells
     return cells
-
-
-_CELLS: Final[dict[Policy, Cells]] = {}
 
 
 def _refusing(status: Status | None, event: str, policy: Policy) -> Cell:
@@ -175,6 +173,7 @@ def _creating(row: Transition) -> Cell:
             expires_at=created_at + event.ttl_s,
             **{name: getattr(event, name) for name in REQUEST_FIELDS},
         )
+        _set_fields(run, dict(vars(run)))  # a copy is half the size of what `__init__` fills, and steps inherit it
         return Applied(run=run, before=None, transition=row)
 
     return create

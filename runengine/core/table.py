@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from attrs import evolve, field, frozen
 from attrs.validators import matches_re
@@ -194,6 +194,9 @@ class Policy:
 
     name: str = field(validator=matches_re(r"[a-z][a-z0-9_-]*"))
     rows: tuple[Transition, ...]
+
+    memo: dict[Any, Any] = field(factory=dict, init=False, repr=False)
+    """What other modules have derived from the rows, kept as long as the policy."""
 
     def __attrs_post_init__(self) -> None:
         check_rows(self.rows, TERMINAL)

@@ -6,8 +6,7 @@ Pure searches over a policy's rows, each answered once and remembered. Source: D
 from __future__ import annotations
 
 from collections import deque
-from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from runengine.core.shape import ARRIVAL_STAMP
 from runengine.core.statuses import Status
@@ -18,8 +17,9 @@ __all__ = ["hidden_steps", "route"]
 _RESTARTS: Final = "started_at"
 
 
-@cache
-def hidden_steps(policy: Policy, source: Status, target: Status, restarted: bool) -> tuple[Transition, ...] | None:
+def hidden_steps(
+    policy: Policy, source: Status, target: Status, restarted: bool, started: bool = True
+) -> tuple[Transition, ...] | None:
     """The fewest rows that lead from one snapshot to the next.
 
     Args:
@@ -27,6 +27,7 @@ def hidden_steps(policy: Policy, source: Status, target: Status, restarted: bool
         source: Status of the earlier snapshot.
         target: Status of the later one.
         restarted: Whether started_at was written on the way: then some row must arrive in in_progress, else none may.
+        started: Whether the run had started before the earlier snapshot; rows with the guard `started` need that.
 
     Returns:
         The rows in order, empty where nothing need have happened, or None where no way exists.
@@ -38,6 +39,16 @@ def hidden_steps(policy: Policy, source: Status, target: Status, restarted: bool
         >>> hidden_steps(DOCUMENTED, "requires_action", "completed", False) is None
         True
     """
+    asked = (source, target, restarted, started)
+    ways: dict[Any, tuple[Transition, ...] | None] = policy.memo.setdefault(hidden_steps, {})
+    if asked not in ways:
+        ways[asked] = _search(policy, *asked)
+    return ways[asked]
+
+
+def _search(
+    policy: Policy, source: Status, target: Status, restarted: bool, started: bool
+) -> tuple[Transition, ...] | None:
     start: tuple[Status, bool] = (source, False)
     goal = (target, restarted)
     came: dict[tuple[Status, bool], tuple[tuple[Status, bool], Transition] | None] = {start: None}
@@ -48,6 +59,8 @@ def hidden_steps(policy: Policy, source: Status, target: Status, restarted: bool
             return _unwind(came, here)
         for row in policy.rows:
             if row.source != here[0] or row.edge is None:
+                continue
+            if "started" in row.guards and not (started or here[1]):
                 continue
             writes = ARRIVAL_STAMP.get(row.target) == _RESTARTS
             there: tuple[Status, bool] = (row.target, here[1] or writes)
@@ -69,7 +82,6 @@ def _unwind(
     return tuple(reversed(rows))
 
 
-@cache
 def route(policy: Policy, source: Status, event: str) -> tuple[str, ...]:
     """The events that lead from `source` to the nearest status in which `event` is allowed; empty where none do.
 

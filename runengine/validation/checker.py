@@ -24,7 +24,7 @@ from runengine.validation.rules.path import (
     path_findings,
     same_findings,
 )
-from runengine.validation.rules.payload import payload_findings
+from runengine.validation.rules.payload import payload_findings, same_json
 from runengine.validation.rules.stamps import stamp_findings
 from runengine.validation.skim import Skim
 from runengine.validation.summary import Options, Summary
@@ -80,7 +80,10 @@ class Checker:
     def observe(self, path: str, item: Item) -> list[Violation]:
         """Check one item of the current scope, and remember what later ones need."""
         if isinstance(item, Observation):
-            found = sorted(self._observe(item), key=lambda f: f.code)
+            try:
+                found = sorted(self._observe(item), key=lambda f: f.code)
+            except RecursionError:
+                found = [Finding("RE901", None, None, "nested too deep to be checked", found=None)]
             return self._violations(path, item.line, ((f, item.record) for f in found))
         if isinstance(item, Unreadable):
             return self._violations(path, item.line, [(Finding("RE901", None, None, item.problem, item.found), {})])
@@ -124,7 +127,8 @@ class Checker:
         else:
             seen = Seen()
             self.summary.runs += 1
-        if isinstance(thread_id, str):
+        last = seen.point
+        if isinstance(thread_id, str) and (last is None or last.record.get("thread_id") != thread_id):
             self._memory.thread(thread_id)
         if status not in STATUSES:
             yield from _status_findings(record)
@@ -140,10 +144,10 @@ class Checker:
         status = record["status"]
         keys, types = tuple(record), tuple(map(type, record.values()))
         layout = layout_of(status, keys, types, era_of(record.get("created_at")), self.options.generation)
-        good, bad = seen.good, set()
+        good, bad = seen.good if seen.candidates == layout.candidates else {}, set()
 
         def changed(name: str) -> bool:
-            return name not in good or good[name] != record.get(name)
+            return name not in good or not same_json(good[name], record.get(name))
 
         remarks = set()
         for finding in (*layout.findings, *payload_findings(record, layout.candidates, changed)):
@@ -155,6 +159,7 @@ class Checker:
                 if finding.field not in seen.remarked:
                     yield finding
         seen.good = {name: value for name, value in record.items() if type(value) in (list, dict) and name not in bad}
+        seen.candidates = layout.candidates
         seen.remarked = frozenset(remarks)
         yield from stamp_findings(record, status, seen.deadline, item.observed_s, self.options.skew_s)
 
@@ -221,6 +226,6 @@ def _status_findings(record: dict[str, Any]) -> Iterator[Finding]:
     elif not isinstance(status, str):
         yield Finding("RE308", "status", "string", "status is no string")
     else:
-        near = get_close_matches(status, STATUSES, n=1)
+        near = get_close_matches(status[:80], STATUSES, n=1)
         hint = f"did you mean {near[0]}?" if near else None
         yield Finding("RE105", "status", known, f"{status[:80]!r} is no status of a run", hint=hint)

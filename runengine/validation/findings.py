@@ -100,5 +100,8 @@ def shown(value: Any) -> Any:
     """
     if value is None or type(value) in (bool, float) or (type(value) is int and abs(value) < 1 << 63):
         return value
-    text = value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except RecursionError:
+        return "nested too deep to be shown"
     return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"

@@ -32,7 +32,8 @@ class Seen:
         complete: The last snapshot came from a source that shows every status.
         deadline: What is known of the deadline.
         born: Its thread.run.created was seen.
-        good: Objects and arrays of the last snapshot with nothing wrong inside.
+        good: Objects and arrays of a snapshot with nothing wrong inside.
+        candidates: The generations they were found good in.
         remarked: Fields of the last snapshot that RE309 spoke of.
         observed_s: When it was last seen, Unix seconds, or None.
         row, line, request, era: The skim's (see `runengine.validation.skim`).
@@ -45,6 +46,7 @@ class Seen:
     __slots__ = (
         "_point",
         "born",
+        "candidates",
         "complete",
         "deadline",
         "era",
@@ -62,6 +64,7 @@ class Seen:
         self.deadline = _UNKNOWN
         self.born = False
         self.good: dict[str, Any] = {}
+        self.candidates: tuple[int, ...] = ()
         self.remarked: frozenset[str] = frozenset()
         self.observed_s: float | None = None
         self.row: Any = None

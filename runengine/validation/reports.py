@@ -45,7 +45,7 @@ def verdict(summary: Summary) -> str:
         'clean: 1 run on 1 thread, 4 observations; 0 errors, 0 warnings, 0 remarks'
     """
     counts = summary.violations
-    state = "not conforming" if counts["error"] else "clean"
+    state = "not conforming" if counts["error"] else "clean" if summary.observations else "nothing checked"
     seen = f"{_n(summary.runs, 'run')} on {_n(summary.threads, 'thread')}, {_n(summary.observations, 'observation')}"
     found = f"{_n(counts['error'], 'error')}, {_n(counts['warning'], 'warning')}, {_n(counts['info'], 'remark')}"
     return f"{state}: {seen}; {found}"
@@ -70,7 +70,7 @@ class TextReport:
     """
 
     def __init__(self, out: TextIO, verbose: bool = False) -> None:
-        self._console = Console(file=out, highlight=False, soft_wrap=True)
+        self._console = Console(file=out, highlight=False, soft_wrap=True, emoji=False)
         self._verbose = verbose
 
     def add(self, violation: Violation) -> None:
@@ -82,14 +82,14 @@ class TextReport:
         who = f" {v.run_id}:" if v.run_id else ""
         style = _STYLE[v.severity]
         rule = f"[{style}]{v.severity}[/] [bold]{v.code}[/] {v.name}"
-        self._console.print(f"{escape(where)}: {rule}:{escape(who)} {escape(_plain(v.message))}")
+        self._console.print(f"{escape(_plain(where))}: {rule}:{escape(_plain(who))} {escape(_plain(v.message))}")
         notes = []
         if v.field is not None:
-            notes.append(f"{v.field} is {_plain(json.dumps(v.found, ensure_ascii=False, default=str))}")
+            notes.append(f"{v.field} is {json.dumps(v.found, ensure_ascii=False, default=str)}")
         if v.expected is not None:
-            notes.append(f"expected {_plain(v.expected)}")
+            notes.append(f"expected {v.expected}")
         if notes:
-            self._console.print(f"    {escape('; '.join(notes))}")
+            self._console.print(f"    {escape(_plain('; '.join(notes)))}")
         if v.hint is not None:
             self._console.print(f"    [dim]hint: {escape(_plain(v.hint))}[/]")
 
@@ -181,7 +181,8 @@ class JsonReport:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    """In ASCII: no encoding of the output can break it, and no control character of foreign text is left in it."""
+    return json.dumps(value, separators=(",", ":"), default=str)
 
 
 FORMATS: Final[dict[str, Callable[[TextIO, bool], Report]]] = {

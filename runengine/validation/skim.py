@@ -123,8 +123,10 @@ class Skim:
         if good is None:
             good = self._judged(request, key, line)
         candidates, objects = good
+        if not candidates:
+            return False
         deadline_s = _stamps_fit(row, None if seen is None else seen.deadline.at_s)
-        if not candidates or deadline_s is None:
+        if deadline_s is None:
             return False
         for name in objects:
             value = getattr(row, name)
@@ -189,11 +191,15 @@ class Skim:
             or before.object != row.object
         ):
             return False
+        if row.expires_at.__class__ is before.expires_at.__class__ is int and row.expires_at != before.expires_at:
+            return False
         was, is_now = before.started_at, row.started_at
-        if is_now.__class__ is int:
-            moved = _FIRST if was.__class__ is not int else _SAME if is_now == was else _FORTH if is_now > was else _NO
+        if was is None or was is ABSENT:
+            moved = _FIRST if is_now.__class__ is int else _BOTH_NULL
+        elif was.__class__ is is_now.__class__ is int:
+            moved = _SAME if is_now == was else _FORTH if is_now > was else _NO
         else:
-            moved = _BOTH_NULL if was.__class__ is not int else _NO
+            moved = _NO
         if before.status == row.status and moved in (_BOTH_NULL, _SAME):
             return True
         return (before.status, row.status, moved, complete and self._complete) in self._steps

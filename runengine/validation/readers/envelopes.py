@@ -91,7 +91,10 @@ def _enveloped(envelope: dict[str, Any], line: int, depth: int) -> Iterator[Item
 def _observed(envelope: dict[str, Any]) -> float | None:
     at = envelope.get("observed_at")
     if isinstance(at, (int, float)) and not isinstance(at, bool):
-        return float(at)
+        try:
+            return float(at)
+        except OverflowError:
+            return None
     date = envelope.get("http_date")
     return http_seconds(date) if type(date) is str else None
 
@@ -108,6 +111,6 @@ def http_seconds(date: str) -> float | None:
     """
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -79,6 +79,8 @@ def open_input(path: str) -> Iterator[BinaryIO]:
         runengine.errors.TraceUnreadable: /nowhere: No such file or directory
     """
     if path == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise TraceUnreadable(path, 0, 0, "standard input is closed")
         yield sys.stdin.buffer
         return
     try:
@@ -110,7 +112,7 @@ def read_items(path: str, file: BinaryIO, skim: Callable[[bytes], bool] | None =
         yield Unreadable(line=0, problem="zero bytes or a UTF-16 mark: expected JSON or an event stream in UTF-8")
     elif path.endswith(".sse") or text.startswith(_SSE_STARTS):
         yield from read_event_stream(file)
-    elif text.startswith(b"[") and not _is_lines(text):
+    elif text.startswith(b"[") and _is_array(text):
         yield from read_json_array(file)
     elif text.startswith(b"{") and _is_document(text):
         yield from read_json_document(file)
@@ -118,16 +120,20 @@ def read_items(path: str, file: BinaryIO, skim: Callable[[bytes], bool] | None =
         yield from read_json_lines(file, skim)
 
 
-def _is_lines(text: bytes) -> bool:
-    """The first line is a whole JSON value, and another follows."""
+def _is_array(text: bytes) -> bool:
+    """The bracket is no log line's, as `[INFO] …`; and no other line follows a first one that is a whole JSON value."""
     first, newline, rest = text.partition(b"\n")
-    return bool(newline and rest.strip(_SPACE)) and _decodes(first)
+    if first[1:].lstrip(_SPACE)[:1] not in (b"", b"{", b"[", b"]"):
+        return False
+    return not (newline and rest.strip(_SPACE) and _decodes(first))
 
 
 def _is_document(text: bytes) -> bool:
-    """The first line is no whole JSON value, and the second goes on as a document would."""
+    """The first line is no whole JSON value, the second goes on as a document would, and none after it is an object."""
     first, newline, rest = text.partition(b"\n")
-    return bool(newline) and rest[:1] in (b" ", b"\t", b"}", b'"', b"\r") and not _decodes(first)
+    if not newline or rest[:1] not in (b" ", b"\t", b"}", b'"', b"\r") or _decodes(first):
+        return False
+    return not any(line.startswith(b"{") and _decodes(line) for line in rest.split(b"\n"))
 
 
 def _decodes(line: bytes) -> bool:

@@ -1,7 +1,8 @@
 """JSON documents: arrays of any size, element by element; any other document (a list response, one run) whole.
 
 An array is cut into elements in chunks, so that memory grows with the largest element and not with the file. After an
-element that cannot be read, reading goes on at the next line that begins like the first element did.
+element that cannot be read, reading goes on at the next line that begins like the first element did. Bytes that are
+not UTF-8 spoil the element they are in, and no other.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import BinaryIO, Final
 
 from runengine.dialects.wire import NotJSON, decode
@@ -25,6 +26,9 @@ ELEMENT_CHARS_MAX: Final = 64 * 1024 * 1024
 """Largest element of an array."""
 
 _CHUNK: Final = 1024 * 1024
+_CUT_CHARS: Final = 16
+"""An error at least so far before the end of the text is not due to the text ending there."""
+
 _SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")
 _scan: Final = json.JSONDecoder().raw_decode
 
@@ -55,7 +59,7 @@ class _Window:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._decode = getincrementaldecoder("utf-8")().decode
+        self._decode = getincrementaldecoder("utf-8")("surrogateescape").decode
         self.text = ""
         self.at = 0
         self.line = 1
@@ -106,26 +110,33 @@ def read_json_array(file: BinaryIO) -> Iterator[Item]:
         [1, 2]
     """
     window = _Window(file)
-    try:
-        yield from _elements(window)
-    except UnicodeDecodeError as error:
-        yield Unreadable(line=window.line, problem=f"not UTF-8: {error.reason}; the rest was not read")
+    while window.peek() == "[":
+        closed = yield from _elements(window)
+        if not closed:
+            return
+    if window.peek():
+        yield Unreadable(line=window.line, problem="not JSON: text after the end of the array; it was not read")
 
 
-def _elements(window: _Window) -> Iterator[Item]:
-    window.peek()
+def _elements(window: _Window) -> Generator[Item, None, bool]:
+    """Items of one array; whether it was read to its end."""
     window.to(window.at + 1)
     if window.peek() == "]":
-        return
-    begin = window.text.rfind("\n", 0, window.at)
-    like_first = window.text[max(begin, 0) : window.at + 1] if begin >= 0 else None
+        window.to(window.at + 1)
+        return True
+    before = window.text[: window.at]
+    indent = before[before.rfind("\n") + 1 :]
+    like_first = "\n" + ("" if indent.strip() else indent) + window.text[window.at : window.at + 1]
     while True:
         end = _end_of_element(window)
         if end is None:
-            yield Unreadable(line=window.line, problem="not JSON: an element of the array is broken or cut off")
+            line = window.line
             window.to(min(window.at + 1, len(window.text)))
-            if like_first is None or not window.find(like_first):
-                return
+            found = window.find(like_first)
+            rest = "" if found else "; the rest was not read"
+            yield Unreadable(line=line, problem=f"not JSON: an element of the array is broken or cut off{rest}")
+            if not found:
+                return False
             window.peek()
             continue
         try:
@@ -138,19 +149,21 @@ def _elements(window: _Window) -> Iterator[Item]:
             window.to(window.at + 1)
             window.peek()
         elif mark == "]":
-            return
+            window.to(window.at + 1)
+            return True
         else:
             problem = "cut off" if mark == "" else f"expected , or ] after an element, found {mark!r}"
             yield Unreadable(line=window.line, problem=f"not JSON: {problem}; the rest was not read")
-            return
+            return False
 
 
 def _end_of_element(window: _Window) -> int | None:
     while True:
         try:
             return _scan(window.text, window.at)[1]
-        except RecursionError:
-            return None
-        except ValueError:
-            if len(window.text) - window.at > ELEMENT_CHARS_MAX or not window.more():
+        except json.JSONDecodeError as error:
+            broken = not error.msg.startswith("Unterminated") and len(window.text) - error.pos > _CUT_CHARS
+            if broken or len(window.text) - window.at > ELEMENT_CHARS_MAX or not window.more():
                 return None
+        except (ValueError, RecursionError):
+            return None

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from attrs import define
+from attrs import Factory, define
 
 from runengine.dialects.wire import NotJSON, decode
 from runengine.validation.observations import Item, Observation, Passed, StreamEnd, Unreadable
 from runengine.validation.readers.envelopes import items_of
-from runengine.validation.readers.json_lines import LINE_BYTES_MAX, numbered_lines
+from runengine.validation.readers.json_lines import GIVE_UP_AFTER, LINE_BYTES_MAX, numbered_lines
 
 __all__ = ["read_event_stream"]
 
@@ -30,6 +30,7 @@ class _Event:
     line: int = 0
     name: str | None = None
     data: list[bytes] | None = None
+    problems: list[Unreadable] = Factory(list)
 
     @property
     def begun(self) -> bool:
@@ -45,15 +46,20 @@ def read_event_stream(file: BinaryIO) -> Iterator[Item]:
         >>> [type(i).__name__ for i in read_event_stream(io.BytesIO(text))]
         ['Observation', 'StreamEnd']
     """
-    event, number, open_stream = _Event(), 0, False
+    event, number, open_stream, bad, good = _Event(), 0, False, 0, False
     for number, line in numbered_lines(file):
         if line is None:
             yield Unreadable(line=number, problem=f"the line is longer than {LINE_BYTES_MAX} bytes")
         elif text := line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b""):
-            if problem := _take(event, number, text):
-                yield problem
+            if unread := _take(event, number, text):
+                yield unread
+                bad += 1
+                if bad >= GIVE_UP_AFTER and not good:
+                    problem = f"the first {bad} lines are no event stream; the rest was not read"
+                    yield Unreadable(line=0, problem=problem)
+                    return
         elif event.begun:
-            open_stream = not _closes(event)
+            good, open_stream = True, not _closes(event)
             yield from _items(event)
             event = _Event()
     if event.begun:
@@ -72,12 +78,15 @@ def _take(event: _Event, number: int, text: bytes) -> Unreadable | None:
     if key == b"event" and colon:
         event.name = value.decode("utf-8", "backslashreplace")
     elif key == b"data" and colon:
-        event.data = [*(event.data or ()), value]
+        event.data = [] if event.data is None else event.data
+        event.data.append(value)
     elif key not in (b"id", b"retry"):
         found = text[:80].decode("utf-8", "backslashreplace")
-        return Unreadable(
-            line=number, problem="no line of an event stream: expected event, data or a blank", found=found
-        )
+        problem = "no line of an event stream: expected event, data or a blank"
+        unreadable = Unreadable(line=number, problem=problem, found=found)
+        if not event.begun:
+            return unreadable
+        event.problems.append(unreadable)
     return None
 
 
@@ -86,6 +95,11 @@ def _closes(event: _Event) -> bool:
 
 
 def _items(event: _Event) -> Iterator[Item]:
+    yield from _own_items(event)
+    yield from event.problems
+
+
+def _own_items(event: _Event) -> Iterator[Item]:
     if event.data is None:
         if event.name == "done":
             yield StreamEnd(line=event.line, done=True)

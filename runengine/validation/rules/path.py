@@ -173,14 +173,16 @@ def _row(source: Status, target: Status, policy: Policy) -> Transition | None:
 
 def _hidden(before: Point, now: Point, policy: Policy, *, back: bool, forth: bool, skew_s: float) -> Iterator[Finding]:
     source, target = before.status, now.status
-    restarts = () if back else (True,) if forth else (False, True)
+    started = before.record.get("started_at") is not None
+    never = not started and now.record.get("started_at") is None
+    restarts = () if back else (True,) if forth else (False,) if never else (False, True)
     for rows_of in (_documented(policy), _wider(policy)):
         for restarted in restarts:
-            rows = hidden_steps(rows_of, source, target, restarted)
+            rows = hidden_steps(rows_of, source, target, restarted, started)
             if rows is not None and not (restarted and not _could_restart(before, now, skew_s)):
                 yield from _graded(rows, source, target, policy)
                 return
-    if all(hidden_steps(_wider(policy), source, target, restarted) is None for restarted in (False, True)):
+    if all(hidden_steps(_wider(policy), source, target, restarted, started) is None for restarted in (False, True)):
         yield _illegal(source, target, policy)
     else:
         yield _impossible(before, now, _wider(policy))

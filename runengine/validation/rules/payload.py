@@ -17,7 +17,7 @@ from runengine.core.parts import Part
 from runengine.core.words import NESTED_EXTRAS, RANGES, WORDS
 from runengine.validation.findings import Finding
 
-__all__ = ["field_findings", "payload_findings"]
+__all__ = ["field_findings", "payload_findings", "same_json"]
 
 _METADATA_PAIRS: Final = 16
 _METADATA_KEY: Final = 64
@@ -71,6 +71,16 @@ def _slot(name: str, hint: Any) -> _Slot:
         elif origin is not NoneType:
             types.append(dict)
     return _Slot(name=name, types=tuple(types), nullable=NoneType in options, part=inside, items=items)
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON: 1 is neither 1.0 nor true here, as a field's type tells them apart.
+
+    Example:
+        >>> same_json({"a": 1}, {"a": 1}), same_json([1], [1.0])
+        (True, False)
+    """
+    return bool(one == other) and repr(one) == repr(other)
 
 
 def payload_findings(
@@ -187,7 +197,7 @@ def _ranged(value: Any, here: str, place: str) -> Iterator[Finding]:
         return
     if value < limit.least or (limit.most is not None and value > limit.most):
         expected = f"at least {limit.least}" if limit.most is None else f"{limit.least} to {limit.most}"
-        yield Finding("RE305", here, expected, f"{here} is {value}, out of range ({limit.source})", found=value)
+        yield Finding("RE305", here, expected, f"{here} is {_count(value)}, out of range ({limit.source})", found=value)
 
 
 def _worded(value: Any, here: str, place: str, candidates: Candidates) -> Iterator[Finding]:
@@ -207,9 +217,16 @@ def _usage_sum(usage: Any) -> Iterator[Finding]:
         return
     prompt, completion, total = (usage.get(f"{n}_tokens") for n in ("prompt", "completion", "total"))
     if type(prompt) is int and type(completion) is int and type(total) is int and total != prompt + completion:
-        expected = str(prompt + completion)
-        message = f"usage.total_tokens is {total}, but {prompt} + {completion} tokens were used"
+        expected = _count(prompt + completion)
+        message = f"usage.total_tokens is {_count(total)}, but {_count(prompt)} + {_count(completion)} tokens were used"
         yield Finding("RE304", "usage.total_tokens", expected, message, found=total)
+
+
+def _count(number: float) -> str:
+    """A number in words; Python refuses to print more than 4,300 digits, and nobody reads them."""
+    if isinstance(number, int) and abs(number) >= 1 << 63:
+        return f"an integer of {number.bit_length()} bits"
+    return str(number)
 
 
 def _call_ids(action: Any) -> Iterator[Finding]:

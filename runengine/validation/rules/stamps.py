@@ -86,7 +86,7 @@ def _one(name: str, value: int, observed_s: float | None, skew_s: float) -> Iter
     elif value < 0:
         yield Finding("RE207", name, "whole Unix seconds", f"{name} is negative")
     elif value >= MILLISECONDS_FROM:
-        hint = f"if it counts milliseconds, {value // 1000} was meant"
+        hint = f"if it counts milliseconds, {value // 1000} was meant" if value < MILLISECONDS_FROM * 1000 else None
         yield Finding("RE207", name, "whole Unix seconds", f"{name} is too large for seconds", hint=hint)
     elif observed_s is not None and value > observed_s + skew_s and name != "expires_at":
         late_s = round(value - observed_s, 3)
