@@ -14,9 +14,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from runengine.core.generations import GENERATIONS, generation_named
 from runengine.core.table import POLICIES, policy_named
+from runengine.dialects.documents import DIALECTS
 from runengine.errors import TraceUnreadable
 from runengine.validation import RULES, Checker, Options, Violation
 from runengine.validation.readers import expand, open_input, read_items
+from runengine.validation.readers.natively import AUTO
 from runengine.validation.reports import FORMATS
 from runengine.validation.summary import FORGET_AFTER, SKEW_S, Summary
 
@@ -60,6 +62,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default="auto",
         help="whether the trace shows every status: auto takes streams and histories for complete, "
         "all else for polled, where skipped statuses are explained by hidden steps (%(default)s)",
+    )
+    parser.add_argument(
+        "--dialect",
+        choices=(AUTO, *DIALECTS),
+        default=AUTO,
+        help="how the records are written; auto tells each by its keys (%(default)s)",
     )
     parser.add_argument("--select", type=_codes, default=(), metavar="CODES", help="only these rules, as RE1,RE205")
     parser.add_argument("--ignore", type=_codes, default=(), metavar="CODES", help="all but these")
@@ -127,6 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
         forget_after=arguments.forget_after,
         select=arguments.select,
         ignore=arguments.ignore,
+        dialect=arguments.dialect,
     )
     checker = Checker(options)
     with _output(arguments.output) as out:

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any, Final
 
+from runengine.core.candidates import era_of
 from runengine.core.statuses import REQUIRES_ACTION, STATUSES
 from runengine.core.table import TERMINAL
 from runengine.validation.catalogue import RULES
 from runengine.validation.findings import IN_RECORD, Finding, Violation, shown
 from runengine.validation.memory import Memory, Seen
 from runengine.validation.observations import Item, Observation, Passed, StreamEnd, Unreadable
-from runengine.validation.rules.layout import era_of, layout_of
+from runengine.validation.readers.natively import native
+from runengine.validation.rules.layout import layout_of
 from runengine.validation.rules.path import (
     STREAM_PREFIX,
     Point,
@@ -80,6 +82,7 @@ class Checker:
     def observe(self, path: str, item: Item) -> list[Violation]:
         """Check one item of the current scope, and remember what later ones need."""
         if isinstance(item, Observation):
+            item = native(item, self.options.dialect)
             try:
                 found = sorted(self._observe(item), key=lambda f: f.code)
             except RecursionError:

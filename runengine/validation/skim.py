@@ -8,10 +8,11 @@ the rules, which say what is wrong. A property test holds that skimmed or not, t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any, Final
 
+from runengine.core.candidates import era_of
 from runengine.core.events import TTL_S
 from runengine.core.fields import FIELDS, STAMPS, WIRE_EXTRAS
 from runengine.core.guards import DEADLINE_FREE
@@ -21,11 +22,11 @@ from runengine.core.table import ENDED_BY, TERMINAL, Policy
 from runengine.dialects.wire import ABSENT, NOT_A_ROW, NotJSON, decode, row_decoder
 from runengine.validation.memory import Memory, Seen
 from runengine.validation.readers.envelopes import RUN_OBJECTS
-from runengine.validation.rules.layout import era_of, layout_of
+from runengine.validation.rules.layout import layout_of
 from runengine.validation.rules.path import Point, path_findings
 from runengine.validation.rules.payload import field_findings
 from runengine.validation.rules.stamps import MILLISECONDS_FROM, Deadline
-from runengine.validation.summary import Options, Summary
+from runengine.validation.summary import SKEW_S, Options, Summary
 
 __all__ = ["Skim"]
 
@@ -87,7 +88,7 @@ class Skim:
         self._memory = memory
         self._generation = options.generation
         self._complete = options.sampling == "complete"
-        self._steps = _clean_steps(options.policy, options.skew_s)
+        self._steps = _clean_steps(options.policy)
         self._requests: dict[str, _Request] = {}
         self._left: tuple[Any, tuple[Any, ...]] | None = None
 
@@ -312,10 +313,20 @@ def _stamps_fit(row: Any, known_s: int | None) -> int | None:
     return deadline_s
 
 
-def _clean_steps(policy: Policy, skew_s: float) -> frozenset[tuple[Status, Status, int, bool]]:
-    """Every (source, target, how started_at moved, complete) of which the path rules say nothing."""
+_Steps = frozenset[tuple[Status, Status, int, bool]]
+
+
+def _clean_steps(policy: Policy) -> _Steps:
+    """Every (source, target, how started_at moved, complete) that the path rules say nothing of; made once a policy."""
+    if _clean_steps not in policy.memo:
+        policy.memo[_clean_steps] = frozenset(_steps_of(policy))
+    steps: _Steps = policy.memo[_clean_steps]
+    return steps
+
+
+def _steps_of(policy: Policy) -> Iterator[tuple[Status, Status, int, bool]]:
     stamps = {_BOTH_NULL: (None, None), _FIRST: (None, 1), _SAME: (1, 1), _FORTH: (1, 2)}
-    return frozenset(
+    return (
         (source, target, moved, complete)
         for source in STATUSES
         if source not in TERMINAL
@@ -328,7 +339,7 @@ def _clean_steps(policy: Policy, skew_s: float) -> frozenset[tuple[Status, Statu
                 Point(status=target, record={"started_at": is_now}),
                 policy,
                 complete,
-                skew_s,
+                SKEW_S,
             )
         )
     )

@@ -33,6 +33,7 @@ class Options:
         forget_after: How many ended runs are remembered.
         select: Codes, or beginnings of codes, of the only rules to report; all when empty.
         ignore: Codes, or beginnings of codes, not to report.
+        dialect: How records are written; `auto` tells each by its keys.
 
     Example:
         >>> Options().policy.name
@@ -46,6 +47,7 @@ class Options:
     forget_after: int = FORGET_AFTER
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    dialect: str = "auto"
 
     def reports(self, code: str) -> bool:
         """Whether a rule's findings are reported."""

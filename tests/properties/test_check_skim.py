@@ -1,11 +1,12 @@
 """The skim: with it or without it, the violations and the counts are the same.
 
-The skim is the checker's riskiest part: it recognises clean lines without the rules. So every ordered pair of lines from
-a pool of clean and spoiled ones is tried, then random sequences of them, under the options it depends on.
+The skim is the checker's riskiest part: it recognises clean lines without the rules. So every ordered pair of lines
+from a pool of clean and spoiled ones is tried, then random sequences of them, under the options it depends on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,10 +16,10 @@ from hypothesis import strategies as st
 from runengine.core.statuses import STATUSES
 from runengine.core.table import DOCUMENTED, PERMISSIVE, POLICIES, PRACTICAL
 from runengine.validation import Checker, Options
-from tests.validation.checking import LINES, as_lines, check_bytes, clean, codes
+from tests.validation.checking import as_lines, check_bytes, clean, codes
+from tests.validation.lines import LINES, RECORDS
 
 OPTIONS: tuple[dict[str, Any], ...] = (
-    {"sampling": "auto", "policy": PRACTICAL},
     {"sampling": "complete", "policy": PERMISSIVE, "generation": 16},
     {"sampling": "polled", "policy": DOCUMENTED, "generation": 9, "forget_after": 3},
     {"sampling": "complete", "policy": PRACTICAL, "forget_after": 1},
@@ -37,16 +38,26 @@ def of_run(line: bytes, run: int) -> bytes:
     return line.replace(b'"run_1"', b'"run_%d"' % run).replace(b'"thread_1"', b'"thread_%d"' % run)
 
 
-@pytest.mark.parametrize("part", range(4))
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: f"{o['sampling']}-{o['policy'].name}")
-def test_every_pair_of_lines(options: dict[str, Any], part: int) -> None:
-    """After any line any other, and the first again: what the skim remembers of one never hides what is wrong with the next.
+PAIRED = (*RECORDS, *LINES[len(RECORDS) :: 5])
 
-    The pairs of one first line are one file, so that runs share what is remembered of requests.
-    """
-    for first in LINES[part::4]:
-        data = as_lines(of_run(line, run) for run, second in enumerate(LINES) for line in (first, second, first))
-        assert_same(data, **options)
+
+def assert_pairs_same(firsts: Sequence[bytes], **options: Any) -> None:
+    """Each first line with every other, and the first again; one file a first line, so that runs share requests."""
+    for first in firsts:
+        lines = (of_run(line, run) for run, second in enumerate(PAIRED) for line in (first, second, first))
+        assert_same(as_lines(lines), **options)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_every_pair_of_lines(part: int) -> None:
+    """After any line any other, and the first again: what the skim remembers of one hides nothing in the next."""
+    assert_pairs_same(PAIRED[part::4])
+
+
+@pytest.mark.parametrize(("start", "options"), enumerate(OPTIONS))
+def test_pairs_under_options(start: int, options: dict[str, Any]) -> None:
+    """The same of every ninth first line, under each option the skim depends on."""
+    assert_pairs_same(PAIRED[start::9], **options)
 
 
 @pytest.mark.parametrize("sampling", ["complete", "polled"])

@@ -6,20 +6,19 @@ Source: FACTS §1.2, §6.4, B3; DESIGN §2.3.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
 from attrs import frozen
 
+from runengine.core.candidates import INCOMPLETE_FIRST, candidates_of, span
 from runengine.core.fields import FIELDS, STAMPS, WIRE_EXTRAS, Field
-from runengine.core.generations import GENERATIONS
 from runengine.core.shape import shape_problems
 from runengine.core.statuses import INCOMPLETE, STATUSES, Status
 from runengine.validation.findings import Finding
 
-__all__ = ["KIND_TYPES", "Layout", "era_of", "layout_of"]
+__all__ = ["KIND_TYPES", "Layout", "layout_of"]
 
 NULL: Final = type(None)
 
@@ -35,9 +34,6 @@ KIND_TYPES: Final[dict[str, tuple[type, ...]]] = {
 }
 """The JSON types each kind of field takes, null apart."""
 
-_INCOMPLETE_FIRST: Final = 9
-_PUBLISHED_S: Final = tuple(g.published_s for g in GENERATIONS)
-_DAY_S: Final = 86_400
 
 _PRESENCE_CODES: Final[dict[str, tuple[str, str]]] = {
     **dict.fromkeys(STAMPS, ("RE201", "RE202")),
@@ -67,16 +63,6 @@ class Layout:
     candidates: tuple[int, ...]
 
 
-def era_of(created_at: object) -> int:
-    """Number of the last generation published when a run was created (a day's grace), or -1 where that says nothing.
-
-    Example:
-        >>> era_of(1_714_348_800), era_of(None)
-        (8, -1)
-    """
-    return bisect_right(_PUBLISHED_S, created_at + _DAY_S) - 1 if type(created_at) is int else -1
-
-
 @lru_cache(maxsize=4096)
 def layout_of(
     status: Status, keys: tuple[str, ...], types: tuple[type, ...], era: int, generation: int | None = None
@@ -87,7 +73,7 @@ def layout_of(
         status: The record's status, one of the nine.
         keys: Its keys, in order.
         types: The type of each value.
-        era: From `era_of`.
+        era: From `runengine.core.candidates.era_of`.
         generation: The generation to hold the record to, or None to infer candidates.
 
     Example:
@@ -100,7 +86,7 @@ def layout_of(
         [('RE201', 'started_at')]
     """
     kinds = dict(zip(keys, types, strict=True))
-    candidates = _candidates(status, kinds, era) if generation is None else (generation,)
+    candidates = candidates_of(status, kinds, era) if generation is None else (generation,)
     findings = (
         *_presence(status, kinds),
         *_declared(kinds, candidates),
@@ -108,18 +94,6 @@ def layout_of(
         *_status_known(status, candidates),
     )
     return Layout(findings=findings, candidates=candidates)
-
-
-def _candidates(status: Status, kinds: dict[str, type], era: int) -> tuple[int, ...]:
-    """The generations that the fewest of keys, words and date contradict."""
-    contradictions = [
-        sum((not f.declared_in(g)) if f.name in kinds else f.required_in(g) for f in FIELDS.values())
-        + (status == INCOMPLETE and g < _INCOMPLETE_FIRST)
-        + (era >= 0 and g > era)
-        for g in range(len(GENERATIONS))
-    ]
-    least = min(contradictions)
-    return tuple(g for g, n in enumerate(contradictions) if n == least)
 
 
 def _presence(status: Status, kinds: dict[str, type]) -> Iterator[Finding]:
@@ -160,20 +134,15 @@ def _undeclared(kinds: dict[str, type], candidates: tuple[int, ...]) -> Iterator
             yield Finding("RE309", name, None, f"no generation declares the key {name[:80]!r}")
         elif field is not None and not any(field.declared_in(g) for g in candidates):
             generations = f"G{field.first} to G{field.last}"
-            message = f"the key {name} belongs to {generations}, and the rest of the record to {_names(candidates)}"
+            message = f"the key {name} belongs to {generations}, and the rest of the record to {span(candidates)}"
             yield Finding("RE309", name, None, message)
 
 
 def _status_known(status: Status, candidates: tuple[int, ...]) -> Iterator[Finding]:
-    if status == INCOMPLETE and all(g < _INCOMPLETE_FIRST for g in candidates):
+    if status == INCOMPLETE and all(g < INCOMPLETE_FIRST for g in candidates):
         known = ", ".join(s for s in STATUSES if s != INCOMPLETE)
-        message = f"status incomplete was published in G{_INCOMPLETE_FIRST}; the record is of {_names(candidates)}"
+        message = f"status incomplete was published in G{INCOMPLETE_FIRST}; the record is of {span(candidates)}"
         yield Finding("RE107", "status", known, message)
-
-
-def _names(candidates: tuple[int, ...]) -> str:
-    first, last = GENERATIONS[candidates[0]].name, GENERATIONS[candidates[-1]].name
-    return first if first == last else f"{first} to {last}"
 
 
 def _expected(field: Field, *, null: bool) -> str:

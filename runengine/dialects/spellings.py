@@ -1,0 +1,177 @@
+"""The spelling table: one row for each field of the run and of what is inside it, one column for each SDK document.
+
+A column says how the SDK calls the field in memory, with which type, and whether its document calls it optional. On
+the wire all of them but `typescript-instance` (what `JSON.stringify` makes of an instance) use the API's own keys.
+Source: FACTS §8 and the five published documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType, NoneType, UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+
+from attrs import fields, frozen
+
+from runengine.core.fields import FIELDS
+from runengine.core.parts import Part
+from runengine.core.records import RunObject
+
+__all__ = ["COLUMNS", "SPELLINGS", "Slot", "Spelling", "camel", "slots_of"]
+
+COLUMNS: Final = ("ruby", "julia", "dart", "typescript", "typescript-instance", "kotlin-sql")
+"""The columns; `native` and `azure` spell every field as the API does."""
+
+_CAMEL: Final = ("dart", "typescript", "typescript-instance", "kotlin-sql")
+_RESERVED: Final = {"typescript": {"function": "_function"}, "typescript-instance": {"function": "_function"}}
+
+_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
+    "string": {"ruby": "String", "julia": "String", "dart": "String", "typescript": "string", "kotlin-sql": "text"},
+    "stamp": {"ruby": "Integer", "julia": "Int64", "dart": "int", "typescript": "number", "kotlin-sql": "int"},
+    "integer": {"ruby": "Integer", "julia": "Int64", "dart": "int", "typescript": "number", "kotlin-sql": "int"},
+    "number": {"ruby": "Float", "julia": "Float64", "dart": "num", "typescript": "number", "kotlin-sql": "decimal"},
+    "boolean": {"ruby": "Boolean", "julia": "Bool", "dart": "bool", "typescript": "boolean", "kotlin-sql": "boolean"},
+    "free": {
+        "ruby": "Object",
+        "julia": "Any",
+        "dart": "BuiltMap<String, String>",
+        "typescript": "object",
+        "kotlin-sql": "blob",
+    },
+}
+_ARRAYS: Final = {
+    "ruby": "Array<{}>",
+    "julia": "Vector{{{}}}",
+    "dart": "BuiltList<{}>",
+    "typescript": "Array<{}>",
+    "kotlin-sql": "One-To-Many",
+}
+_MODELS: Final = {
+    "required_action": "RunObjectRequiredAction",
+    "last_error": "RunObjectLastError",
+    "incomplete_details": "RunObjectIncompleteDetails",
+    "usage": "RunCompletionUsage",
+    "truncation_strategy": "TruncationObject",
+    "tool_choice": "AssistantsApiToolChoiceOption",
+    "response_format": "AssistantsApiResponseFormatOption",
+    "tools": "AssistantObjectToolsInner",
+}
+
+
+@frozen(kw_only=True)
+class Slot:
+    """One key of an object on the wire: what is inside it.
+
+    Attributes:
+        name: The key.
+        part: The class of what it holds (of each element of an array), or None.
+        nullable: It may be null, or missing.
+
+    Example:
+        >>> [slot.name for slot in slots_of(RunObject) if slot.part is not None][:2]
+        ['required_action', 'last_error']
+    """
+
+    name: str
+    part: type[Part] | None
+    nullable: bool
+
+
+_SLOTS: Final[dict[type[Part], tuple[Slot, ...]]] = {}
+
+
+def slots_of(part: type[Part]) -> tuple[Slot, ...]:
+    """The keys of a record class, in the order they are written.
+
+    Example:
+        >>> from runengine.core.parts import Usage
+        >>> [slot.name for slot in slots_of(Usage)]
+        ['completion_tokens', 'prompt_tokens', 'total_tokens']
+    """
+    if part not in _SLOTS:
+        hints = get_type_hints(part)
+        names = [a.name for a in fields(part) if a.name not in ("extra", "absent")]
+        _SLOTS[part] = tuple(Slot(name=n, part=_part_in(hints[n]), nullable=_nullable(hints[n])) for n in names)
+    return _SLOTS[part]
+
+
+def _part_in(hint: Any) -> type[Part] | None:
+    if get_origin(hint) is tuple or get_origin(hint) in (Union, UnionType):
+        return next((found for member in get_args(hint) if (found := _part_in(member)) is not None), None)
+    return hint if isinstance(hint, type) and issubclass(hint, Part) else None
+
+
+def _nullable(hint: Any) -> bool:
+    return get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint)
+
+
+@frozen(kw_only=True)
+class Spelling:
+    """One row: a field, and how each column spells it.
+
+    Attributes:
+        path: The field, as `usage.total_tokens`; `[]` stands for any element of an array.
+        names: Column to name in memory.
+        types: Column to type, for the fields of the run itself.
+        optional: The document calls the field optional.
+
+    Example:
+        >>> SPELLINGS["tools[].function"].names["typescript-instance"]
+        '_function'
+    """
+
+    path: str
+    names: Mapping[str, str]
+    types: Mapping[str, str]
+    optional: bool
+
+
+def camel(name: str) -> str:
+    """A name with humps, as generators make it.
+
+    Example:
+        >>> camel("max_prompt_tokens"), camel("top_p")
+        ('maxPromptTokens', 'topP')
+    """
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _names(name: str) -> dict[str, str]:
+    humped = {c: _RESERVED.get(c, {}).get(name, camel(name)) for c in _CAMEL}
+    return {column: humped.get(column, name) for column in COLUMNS}
+
+
+def _types(name: str) -> dict[str, str]:
+    field = FIELDS[name]
+    model = _MODELS.get(name)
+    types: dict[str, str] = {}
+    for column, array in _ARRAYS.items():
+        if name == "file_ids":
+            types[column] = array.format(_TYPES["string"][column])
+        elif field.kind == "array":
+            types[column] = array.format(model)
+        elif model is not None:
+            types[column] = "long" if column == "kotlin-sql" else model
+        else:
+            types[column] = _TYPES["free" if field.kind == "object" else field.kind][column]
+    return types | {"typescript-instance": types["typescript"]}
+
+
+def _rows(part: type[Part], prefix: str = "") -> Iterator[Spelling]:
+    for slot in slots_of(part):
+        path = prefix + slot.name
+        top = not prefix
+        yield Spelling(
+            path=path,
+            names=MappingProxyType(_names(slot.name)),
+            types=MappingProxyType(_types(path) if top else {}),
+            optional=top and FIELDS[path].optional,
+        )
+        if slot.part is not None:
+            array = (top and FIELDS[path].kind == "array") or slot.name == "tool_calls"
+            yield from _rows(slot.part, f"{path}[]." if array else f"{path}.")
+
+
+SPELLINGS: Final[dict[str, Spelling]] = {row.path: row for row in _rows(RunObject)}
+"""Every row by its path, the run's own fields in the schema's order, each followed by what is inside it."""
