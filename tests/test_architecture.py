@@ -26,6 +26,8 @@ OWNERS = {
     "transitions": ("core/machine.py",),
     "cattrs": ("dialects/structuring.py",),
     "msgspec": ("dialects/wire.py",),
+    "sqlalchemy": ("dialects/kotlin_sql/database.py",),
+    "psycopg": (),
     "rich": ("cli/check.py", "cli/demo.py", "validation/reports.py"),
     "random": (),
     "secrets": (),

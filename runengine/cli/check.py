@@ -15,9 +15,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from runengine.core.generations import GENERATIONS, generation_named
 from runengine.core.table import POLICIES, policy_named
 from runengine.dialects.documents import DIALECTS
+from runengine.dialects.kotlin_sql import is_database_url, masked
 from runengine.errors import TraceUnreadable
 from runengine.validation import RULES, Checker, Options, Violation
 from runengine.validation.readers import expand, open_input, read_items
+from runengine.validation.readers.kotlin_sql import read_kotlin_sql
 from runengine.validation.readers.natively import AUTO
 from runengine.validation.reports import FORMATS
 from runengine.validation.summary import FORGET_AFTER, SKEW_S, Summary
@@ -30,6 +32,7 @@ examples:
   runengine check trace.jsonl --policy documented  only the 11 published steps are legal
   runengine check - --format jsonl < trace.jsonl   standard input, one violation a line
   runengine check trace.jsonl --select RE1,RE205   only these rules
+  runengine check sqlite:///runs.db                the tables of the Kotlin (ktorm) document; postgresql:// too
   runengine explain RE205                          what a rule says, and why
 
 exit codes: 0 no violation of severity error, 1 at least one (--fail-on widens it), 2 nothing could be checked.
@@ -47,7 +50,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, globs, or - for standard input")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="files, folders, globs, databases (sqlite:///FILE, postgresql://…), or - for standard input",
+    )
     parser.add_argument("--policy", choices=list(POLICIES), default="practical", help="legal steps (%(default)s)")
     parser.add_argument(
         "--generation",
@@ -62,6 +70,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default="auto",
         help="whether the trace shows every status: auto takes streams and histories for complete, "
         "all else for polled, where skipped statuses are explained by hidden steps (%(default)s)",
+    )
+    parser.add_argument(
+        "--reader",
+        choices=["auto", "kotlin-sql", "files"],
+        default="auto",
+        help="auto reads a database by the tables it has, all else as files (%(default)s)",
     )
     parser.add_argument(
         "--dialect",
@@ -141,16 +155,19 @@ def run(arguments: argparse.Namespace) -> int:
     with _output(arguments.output) as out:
         report = FORMATS[arguments.format](out, arguments.verbose)
         unread: list[str] = []
-        for violation in _violations(arguments.paths, checker, unread):
+        for violation in _violations(arguments.paths, arguments.reader, checker, unread):
             report.add(violation)
         report.close(checker.summary)
     return _exit_code(checker.summary, arguments.fail_on, bool(unread))
 
 
-def _violations(paths: list[str], checker: Checker, unread: list[str]) -> Iterator[Violation]:
+def _violations(paths: list[str], reader: str, checker: Checker, unread: list[str]) -> Iterator[Violation]:
     """Check every path; one that cannot be read is named, added to `unread`, and the rest still checked."""
     for given in paths:
         try:
+            if reader == "kotlin-sql" or (reader == "auto" and is_database_url(given)):
+                yield from checker.check(masked(given), read_kotlin_sql(given))
+                continue
             for path in expand([given]):
                 with open_input(path) as file, _progress(path, file) as watched:
                     yield from checker.check(path, read_items(path, watched, checker.skim))

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, Final
 from runengine.core.generations import GENERATIONS, generation_named
 from runengine.dialects import encode
 from runengine.dialects.detection import detect
-from runengine.dialects.documents import DIALECTS, Loss
+from runengine.dialects.documents import DIALECTS
+from runengine.dialects.limits import Loss
 from runengine.errors import TraceUnreadable
 from runengine.validation.observations import Item, Observation, StreamEnd, Unreadable
 from runengine.validation.readers import open_input, read_items

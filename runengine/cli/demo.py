@@ -211,7 +211,7 @@ def run(arguments: argparse.Namespace) -> int:
     console.print(_counts(moments))
     _write(arguments.output, moments)
     rows = sum(isinstance(m.decision, Applied) for m in moments)
-    console.print(f"\nwrote {rows} observations to [bold]{escape(arguments.output)}[/]; checking it:")
+    console.print(f"\nwrote {rows} observations to [bold]{escape(arguments.output)}[/]; checking it:", soft_wrap=True)
     checker = Checker()
     report = TextReport(sys.stdout)
     for violation in check_paths([arguments.output], checker):

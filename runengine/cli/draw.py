@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from runengine.core.table import POLICIES, PRACTICAL
+from runengine.dialects.pages import spelling_page
 from runengine.rendering import FORMATS, gallery, graph_of
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "folder_files", "run"]
 
 _OK, _STALE, _MISUSE = 0, 1, 2
 _DEFAULT_FORMAT: Final = "mermaid"
@@ -109,7 +110,7 @@ def _draw(args: argparse.Namespace) -> None:
 
 def _write_folder(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
-    files = gallery()
+    files = folder_files()
     for name, text in files.items():
         # Bytes, so that a line ends the same way on every system.
         (folder / name).write_bytes(text.encode())
@@ -119,8 +120,13 @@ def _write_folder(folder: Path) -> int:
     return _OK
 
 
+def folder_files() -> dict[str, str]:
+    """File name to text of everything `--all` writes: the pictures and the spelling table."""
+    return {**gallery(), "spellings.md": spelling_page()}
+
+
 def _check_folder(folder: Path) -> int:
-    files = gallery()
+    files = folder_files()
     found: list[str] = []
     for name, text in files.items():
         path = folder / name

@@ -6,9 +6,12 @@ import argparse
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from runengine.dialects import DIALECTS
+from runengine.dialects.pages import dialect_page
 from runengine.errors import TraceUnreadable
 from runengine.rendering.reference import run_object_page
 from runengine.validation import RULES, Rule
@@ -67,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "rules.md": lambda: as_markdown(),
     "run-object.md": run_object_page,
+    **{f"dialects/{name}.md": partial(dialect_page, name) for name in DIALECTS},
 }
 """The generated reference pages: file name to what makes it."""
 
@@ -80,7 +84,7 @@ def _pages(folder: Path, check: bool) -> int:
             print(f"runengine: {folder / name} is stale; `runengine explain --all {folder}` writes it", file=sys.stderr)
         return 1 if stale else 0
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "dialects").mkdir(parents=True, exist_ok=True)
         for name, make in PAGES.items():
             (folder / name).write_bytes(make().encode())
     except OSError as error:

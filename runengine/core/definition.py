@@ -46,7 +46,7 @@ def check_rows(rows: Sequence[Row], terminal: Sequence[Status]) -> None:
 
     Raises:
         LifecycleDefinitionError: naming the row and the rule: events, statuses and guards exist; there is one initial
-            status; `modify` alone keeps the status; no two rows overlap or lead the same way; nothing leaves a
+            status; `modify` alone keeps the status; no two rows overlap; nothing leaves a
             terminal status; each terminal status carries an end stamp, is entered by one event, and no other status
             carries one; every status is reachable; every other status can end.
 
@@ -77,7 +77,6 @@ def _check_names(rows: Sequence[Row]) -> None:
 def _check_each(rows: Sequence[Row], terminal: Sequence[Status]) -> None:
     seen: dict[tuple[str, Status | None], Row] = {}
     births = [row for row in rows if row.source is None]
-    ways: dict[tuple[Status, Status], Row] = {}
     for row in rows:
         if (row.event == "create") != (row.source is None):
             raise LifecycleDefinitionError(str(row), "create, and only create, is decided on the absence of a run")
@@ -88,10 +87,6 @@ def _check_each(rows: Sequence[Row], terminal: Sequence[Status]) -> None:
         if (row.event, row.source) in seen:
             raise LifecycleDefinitionError(str(row), f"no two rows overlap; there is `{seen[row.event, row.source]}`")
         seen[row.event, row.source] = row
-        if row.source is not None:
-            first = ways.setdefault((row.source, row.target), row)
-            if first is not row:
-                raise LifecycleDefinitionError(str(row), f"one event leads from a status to another; `{first}` does")
     if len(births) != 1:
         row_text = str(births[1]) if births else "create: (no run) -> ?"
         raise LifecycleDefinitionError(row_text, "there is exactly one initial status")

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from attrs import evolve, field, frozen
-from attrs.validators import matches_re
 
 from runengine.core.definition import check_rows
 from runengine.core.statuses import (
@@ -180,19 +179,18 @@ class Policy:
     """A set of rows that has passed the definition checks: what is legal in one place of use.
 
     Attributes:
-        name: For messages and stores: lower-case letters, digits, `-` and `_`.
+        name: For messages and stores.
         rows: The rows, in order.
 
     Raises:
         LifecycleDefinitionError: naming the row and the rule it breaks.
-        ValueError: the name has other characters.
 
     Example:
         >>> len(DOCUMENTED.edges)
         11
     """
 
-    name: str = field(validator=matches_re(r"[a-z][a-z0-9_-]*"))
+    name: str
     rows: tuple[Transition, ...]
 
     memo: dict[Any, Any] = field(factory=dict, init=False, repr=False)
@@ -203,8 +201,8 @@ class Policy:
 
     @cached_property
     def edges(self) -> dict[tuple[Status, Status], str]:
-        """(source, target) to the event that takes a run along it."""
-        return {row.edge: row.event for row in self.rows if row.edge}
+        """(source, target) to the event that takes a run along it: the first, where two do."""
+        return {row.edge: row.event for row in reversed(self.rows) if row.edge}
 
     def allowed(self, status: Status | None) -> tuple[str, ...]:
         """Names of the events that have a row in `status` (None: where there is no run)."""

@@ -5,48 +5,21 @@ Works on plain JSON, not on records, so that a document with something wrong in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Final
 
 from attrs import field, frozen
 
-from runengine.core.candidates import INCOMPLETE_FIRST
 from runengine.core.fields import FIELDS, Field
 from runengine.core.generations import GENERATIONS
 from runengine.core.parts import JSON, Part
 from runengine.core.records import RunObject
-from runengine.core.statuses import INCOMPLETE
+from runengine.dialects.limits import Loss, limits_of
 from runengine.dialects.native import read_run, write_run
 from runengine.dialects.shapes import SHAPES, Shape
 from runengine.dialects.spellings import SPELLINGS, slots_of
 
-__all__ = ["DIALECTS", "JsonDialect", "Loss", "Written", "dialect_named"]
-
-
-@frozen
-class Loss:
-    """Something of a document that a dialect cannot carry.
-
-    Attributes:
-        keys: The way to it: keys and, in arrays, numbers.
-        why: What happens to it.
-        kind: "loss": it is not written. "limit": it is, and the dialect's client refuses it.
-
-    Example:
-        >>> DIALECTS["julia"].from_native({"top_p": 1.0}).losses
-        (Loss(keys=('top_p',), why='G1 has no such field', kind='loss'),)
-        >>> Loss(("tools", 0, "type"), "").path
-        'tools[0].type'
-    """
-
-    keys: tuple[str | int, ...]
-    why: str
-    kind: Literal["loss", "limit"] = "loss"
-
-    @property
-    def path(self) -> str:
-        """The way as text."""
-        return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.keys).removeprefix(".")
+__all__ = ["DIALECTS", "JsonDialect", "Written", "dialect_named"]
 
 
 @frozen
@@ -132,7 +105,7 @@ class JsonDialect:
         if shape.name == "native" and generation is None:
             return Written(document)
         target = shape.home if generation is None else generation
-        losses: list[Loss] = [*_limits(document, shape, target)]
+        losses: list[Loss] = [*limits_of(document, shape, target)]
         made: dict[str, JSON] = {}
         for name, declared in FIELDS.items():
             value = document.get(name)
@@ -173,15 +146,6 @@ def _writes_null(shape: Shape, declared: Field, there: bool, target: int) -> boo
     return how == "written" and (there or declared.nullable_in(target))
 
 
-def _limits(document: dict[str, JSON], shape: Shape, target: int) -> Iterator[Loss]:
-    if document.get("status") == INCOMPLETE and target < INCOMPLETE_FIRST and shape.name != "native":
-        yield Loss(("status",), f"{GENERATIONS[target].name} has no status incomplete", "limit")
-    for limit in shape.limits:
-        known = FIELDS[limit.path].declared_in(target) and limit.first <= target <= limit.last
-        if known and document.get(limit.path) == limit.when:
-            yield Loss((limit.path,), limit.why, "limit")
-
-
 def _renamed(document: dict[str, JSON], part: type[Part], renames: Renames) -> dict[str, JSON]:
     """The document with its keys respelled; a key whose new spelling is taken stays as it is, so that none is lost."""
     spelled = renames[part]
@@ -212,6 +176,8 @@ def _stripped(
         if slot is None:
             losses.append(Loss(here, "the client drops keys it does not know"))
             continue
+        if value is None and way and slot.nullable:
+            continue  # generated classes leave nested nulls out, or refuse them
         if slot.part is not None and type(value) is dict:
             value = _stripped(value, slot.part, here, losses)
         elif slot.part is not None and type(value) is list:

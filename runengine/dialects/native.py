@@ -10,12 +10,12 @@ from typing import Final
 
 from runengine.core.parts import JSON
 from runengine.core.records import RunObject
-from runengine.dialects.structuring import Dialect, make_dialect
+from runengine.dialects.structuring import make_reader, make_writer
 
-__all__ = ["NATIVE", "read_run", "write_run"]
+__all__ = ["read_run", "write_run"]
 
-NATIVE: Final[Dialect] = make_dialect("native")
-"""The dialect of the API itself."""
+_read: Final = make_reader("native")
+_write: Final = make_writer()
 
 
 def read_run(value: JSON | bytes | str) -> RunObject:
@@ -42,7 +42,7 @@ def read_run(value: JSON | bytes | str) -> RunObject:
         Traceback (most recent call last):
         runengine.errors.PayloadError: $.id: expected str, found int 5; $.object: missing, expected str; ...
     """
-    return NATIVE.read(value)
+    return _read(value)
 
 
 def write_run(run: RunObject) -> dict[str, JSON]:
@@ -62,4 +62,4 @@ def write_run(run: RunObject) -> dict[str, JSON]:
         ...     created_at=1700000000, model="gpt-4o", temperature=1))["temperature"]
         1
     """
-    return NATIVE.write(run)
+    return _write(run)

@@ -53,7 +53,9 @@ class Shape:
         nulls: Nullable fields that the schema requires, while null.
         optional_nulls: Optional fields, while null.
         keeps_unknown: Keys that no generation declares are kept.
-        limits: What its client refuses.
+        limits: Values that its client refuses.
+        refuses: What else it does: "words" and "ranges" that the schema does not have raise; "tools" of a type that
+            the schema does not have are dropped from the list.
         fills_in: What its client adds where the wire leaves it out: path and value.
         note: What else is to be known.
 
@@ -70,11 +72,22 @@ class Shape:
     optional_nulls: Nulls = "left out"
     keeps_unknown: bool = False
     limits: tuple[Limit, ...] = ()
+    refuses: tuple[Literal["words", "ranges", "tools"], ...] = ()
     fills_in: tuple[tuple[str, object], ...] = field(default=())
     note: str = ""
 
 
-_NO_INCOMPLETE: Final = "the status was published in G9"
+_BESIDE_REF: Final = "the generator passes over nullable beside $ref"
+_NOT_NULLABLE: Final = (
+    Limit(path="instructions", when=None, why="its class does not let it be null"),
+    Limit(path="expires_at", when=None, why="not nullable before G4", last=3),
+    Limit(path="truncation_strategy", when=None, why=_BESIDE_REF, first=6, last=11),
+    Limit(path="tool_choice", when=None, why=_BESIDE_REF, first=6, last=11),
+    Limit(path="response_format", when=None, why=_BESIDE_REF, first=6, last=11),
+    Limit(path="response_format", when=None, why=_BESIDE_REF, first=14),
+    Limit(path="parallel_tool_calls", when=None, why="not nullable", first=10),
+)
+"""What generated classes with types that may not be null refuse (Ruby: measured; Dart: read from its source)."""
 
 SHAPES: Final[dict[str, Shape]] = {
     shape.name: shape
@@ -102,38 +115,50 @@ SHAPES: Final[dict[str, Shape]] = {
             follows="seed 000, OpenApiOpenAIClient (generation G6)",
             home=6,
             limits=(
-                Limit(path="instructions", when=None, why="the client raises: instructions cannot be nil"),
+                *_NOT_NULLABLE,
                 Limit(path="max_prompt_tokens", when=None, why="valid? raises on nil", first=6),
                 Limit(path="max_completion_tokens", when=None, why="valid? raises on nil", first=6),
             ),
-            fills_in=(("parallel_tool_calls", True), ("tools[].function.strict", False)),
+            refuses=("words", "ranges", "tools"),
+            fills_in=(
+                ("parallel_tool_calls", True),
+                ("tools[].function.strict", False),
+                ("response_format.json_schema.strict", False),
+            ),
+            note="From G13 metadata values become text. Nulls inside arrays of free objects vanish.",
         ),
         Shape(
             name="julia",
             follows="seed 001, OpenAPI.jl (generation G1)",
             home=1,
             nulls="left out",
-            fills_in=(("parallel_tool_calls", True),),
+            refuses=("words", "ranges"),
+            fills_in=(("parallel_tool_calls", True), ("tools[].function.strict", False)),
             note="check_required is false for every real run, since it wants all stamps at once.",
         ),
         Shape(
             name="dart",
             follows="seed 002, openai_flutter_sdk (v2; generation G14)",
             home=14,
-            note="Names in memory have humps; the wire has the API's keys.",
+            limits=_NOT_NULLABLE,
+            refuses=("words", "tools"),
+            fills_in=(("parallel_tool_calls", True), ("tools[].function.strict", False)),
+            note="Names in memory have humps, and `function` is `function_`; the wire has the API's keys.",
         ),
         Shape(
             name="typescript",
-            follows="seed 003, what RunObjectToJSON writes (v2; generation G14)",
-            home=14,
-            note="undefined is dropped by JSON.stringify, null is kept.",
+            follows="seed 003, what RunObjectToJSON writes (v2; generations G10 to G12 have its types)",
+            home=12,
+            refuses=("tools",),
+            note="undefined is dropped by JSON.stringify, null is kept; 1.0 is written 1. Nothing else is checked.",
         ),
         Shape(
             name="typescript-instance",
-            follows="seed 003, what JSON.stringify writes of an instance (v2; generation G14)",
-            home=14,
+            follows="seed 003, what JSON.stringify writes of an instance (v2; generations G10 to G12 have its types)",
+            home=12,
             spelling="typescript-instance",
-            note="Keys with humps; `function` is `_function`.",
+            refuses=("tools",),
+            note="As typescript, with humps in its keys; `function` is `_function`.",
         ),
     )
 }

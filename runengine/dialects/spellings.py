@@ -23,7 +23,11 @@ COLUMNS: Final = ("ruby", "julia", "dart", "typescript", "typescript-instance", 
 """The columns; `native` and `azure` spell every field as the API does."""
 
 _CAMEL: Final = ("dart", "typescript", "typescript-instance", "kotlin-sql")
-_RESERVED: Final = {"typescript": {"function": "_function"}, "typescript-instance": {"function": "_function"}}
+_RESERVED: Final = {
+    "dart": {"function": "function_"},
+    "typescript": {"function": "_function"},
+    "typescript-instance": {"function": "_function"},
+}
 
 _TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "string": {"ruby": "String", "julia": "String", "dart": "String", "typescript": "string", "kotlin-sql": "text"},

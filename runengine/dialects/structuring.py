@@ -1,9 +1,8 @@
-"""From plain values to records and back, for one way of spelling keys. The only importer of cattrs.
+"""From plain values with the API's own keys to records and back. The only importer of cattrs.
 
-cattrs is the registry: it finds the hook of a type, and a dialect whose shapes differ beyond spelling registers its own
-hook for that type. The hooks are made here from the record classes' annotations, one row per field. JSON values have
-exact classes, so the class of a value decides what is done with it: nothing is coerced, and a refusal does not stop the
-rest from being looked at, so one pass finds every problem.
+cattrs is the registry: it finds the hook of a type. The hooks are made here from the record classes' annotations, one
+row per field. JSON values have exact classes, so the class of a value decides what is done with it: nothing is coerced,
+and a refusal does not stop the rest from being looked at, so one pass finds every problem.
 
 Values inside `extra`, `metadata` and other free objects are shared with the document, not copied.
 """
@@ -11,7 +10,7 @@ Values inside `extra`, `metadata` and other free objects are shared with the doc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType, NoneType, UnionType
+from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 from attrs import fields as attrs_fields
@@ -23,13 +22,12 @@ from runengine.core.records import RunObject
 from runengine.dialects.wire import decode
 from runengine.errors import DialectError, PayloadError, UnknownSpelling
 
-__all__ = ["Dialect", "make_dialect"]
+__all__ = ["make_reader", "make_writer"]
 
 Read = Callable[[Any, Any], Any]
 Write = Callable[[Any], Any]
 Arms = dict[type, Read | None]
 
-_AS_SPELLED: Final[Mapping[str, str]] = MappingProxyType({})
 _PLAIN: Final = {str: (str,), int: (int,), float: (float, int), bool: (bool,), NoneType: (NoneType,)}
 _WORD: Final = {NoneType: "null", list: "array", dict: "object"}
 _BITS_MAX: Final = 128  # longer integers are not worth quoting
@@ -37,42 +35,21 @@ _new: Final = object.__new__
 _set_fields: Final = Part.__dict__["__dict__"].__set__
 
 
-@frozen(kw_only=True)
-class Dialect:
-    """One way of writing runs as JSON.
-
-    Attributes:
-        name: As in messages and on the command line.
-        read: From a JSON text or a decoded value to a run.
-        write: From a run to a plain value.
-
-    Example:
-        >>> camel = make_dialect("camel", {"last_messages": "lastMessages"})
-        >>> camel.name
-        'camel'
-    """
-
-    name: str
-    read: Callable[[JSON | bytes | str], RunObject]
-    write: Callable[[RunObject], dict[str, JSON]]
-
-
-def make_dialect(name: str, keys: Mapping[str, str] = _AS_SPELLED) -> Dialect:
-    """Make a dialect from its column of the spelling table.
+def make_reader(name: str) -> Callable[[JSON | bytes | str], RunObject]:
+    """Make the function that reads a run.
 
     Args:
-        name: Its name.
-        keys: The key of each field that is not spelled as the field is.
+        name: The dialect's name, for messages.
+
+    Returns:
+        From a JSON text or a decoded value to a run; it raises `PayloadError` or `UnknownSpelling`.
 
     Example:
-        >>> camel = make_dialect("camel", {"created_at": "createdAt"})
-        >>> run = RunObject(id="r", thread_id="t", assistant_id="a", status="queued", created_at=7, model="m")
-        >>> camel.write(run)["createdAt"], camel.read(camel.write(run)) == run
-        (7, True)
+        >>> make_reader("native")({"id": 5})
+        Traceback (most recent call last):
+        runengine.errors.PayloadError: $.id: expected str, found int 5; ...
     """
-    converter = _make_converter(keys)
-    read_value: Read = converter.get_structure_hook(RunObject)
-    write: Write = converter.get_unstructure_hook(RunObject)
+    read_value: Read = _make_converter().get_structure_hook(RunObject)
 
     def read(value: JSON | bytes | str) -> RunObject:
         try:
@@ -81,17 +58,29 @@ def make_dialect(name: str, keys: Mapping[str, str] = _AS_SPELLED) -> Dialect:
             raise refused.error(name) from None
         return run
 
-    return Dialect(name=name, read=read, write=write)
+    return read
 
 
-def _make_converter(keys: Mapping[str, str]) -> Converter:
+def make_writer() -> Callable[[RunObject], dict[str, JSON]]:
+    """Make the function that writes a run as a plain value; a declared key in `extra` raises `DialectError`.
+
+    Example:
+        >>> run = RunObject(id="r", thread_id="t", assistant_id="a", status="queued", created_at=7, model="m")
+        >>> make_writer()(run)["created_at"]
+        7
+    """
+    write: Write = _make_converter().get_unstructure_hook(RunObject)
+    return write
+
+
+def _make_converter() -> Converter:
     converter = Converter(detailed_validation=False)
 
     def part_reader(cls: type[Part]) -> Read:
-        return _part_reader(cls, converter, keys)
+        return _part_reader(cls, converter)
 
     def part_writer(cls: type[Part]) -> Write:
-        return _part_writer(cls, converter, keys)
+        return _part_writer(cls, converter)
 
     def array_reader(annotation: Any) -> Read:
         return _array_reader(annotation, converter)
@@ -194,16 +183,16 @@ def _declared(cls: type[Part]) -> dict[str, Any]:
     return {a.name: hints[a.name] for a in attrs_fields(cls) if a.name not in ("extra", "absent")}
 
 
-def _part_reader(cls: type[Part], converter: Converter, keys: Mapping[str, str]) -> Read:
-    rows: list[tuple[str, str, Arms]] = []
+def _part_reader(cls: type[Part], converter: Converter) -> Read:
+    rows: list[tuple[str, Arms]] = []
     refusers: dict[str, Read] = {}
     for name, annotation in _declared(cls).items():
         arms = _arms(annotation, converter)
         refusers[name] = _refuser(arms)
         if NoneType in arms:
             arms[_Missing] = _leave_out
-        rows.append((name, keys.get(name, name), arms))
-    known = frozenset(key for _, key, _ in rows)
+        rows.append((name, arms))
+    known = frozenset(row[0] for row in rows)
 
     def read(document: Any, _annotation: Any) -> Part:
         if document.__class__ is not dict:
@@ -212,8 +201,8 @@ def _part_reader(cls: type[Part], converter: Converter, keys: Mapping[str, str])
         fields: dict[str, Any] = {}
         absent: list[str] = []
         problems: list[_Problem] = []
-        for name, key, arms in rows:
-            value = get(key, _MISSING)
+        for name, arms in rows:
+            value = get(name, _MISSING)
             try:
                 hook = arms[value.__class__]
             except KeyError:
@@ -227,7 +216,7 @@ def _part_reader(cls: type[Part], converter: Converter, keys: Mapping[str, str])
                 try:
                     fields[name] = hook(value, None)
                 except _Refused as refused:
-                    problems += refused.under(f".{key}")
+                    problems += refused.under(f".{name}")
         if problems:
             raise _Refused(*problems)
         whole = len(document) + len(absent) == len(rows)
@@ -290,20 +279,20 @@ def _array_writer(item: Write | None) -> Write:
     return list if item is None else lambda values: [item(value) for value in values]
 
 
-def _part_writer(cls: type[Part], converter: Converter, keys: Mapping[str, str]) -> Write:
-    rows = [(name, keys.get(name, name), _writing(a, converter)) for name, a in _declared(cls).items()]
-    known = frozenset(key for _, key, _ in rows)
+def _part_writer(cls: type[Part], converter: Converter) -> Write:
+    rows = [(name, _writing(a, converter)) for name, a in _declared(cls).items()]
+    known = frozenset(row[0] for row in rows)
 
     def write(part: Part) -> dict[str, JSON]:
         values = part.__dict__
         absent = part.absent
         document: dict[str, JSON] = {}
-        for name, key, hook in rows:
+        for name, hook in rows:
             value = values[name]
             if value is not None:
-                document[key] = value if hook is None else hook(value)
+                document[name] = value if hook is None else hook(value)
             elif name not in absent:
-                document[key] = None
+                document[name] = None
         if part.extra:
             if clash := [key for key in part.extra if key in known]:
                 raise DialectError(f"{cls.__name__}.extra holds declared keys: {', '.join(clash)}")

@@ -12,8 +12,8 @@ from tempfile import SpooledTemporaryFile
 from typing import Any, Final, Protocol, TextIO
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from runengine.validation.findings import Severity, Violation
 from runengine.validation.summary import Summary
@@ -70,7 +70,7 @@ class TextReport:
     """
 
     def __init__(self, out: TextIO, verbose: bool = False) -> None:
-        self._console = Console(file=out, highlight=False, soft_wrap=True, emoji=False)
+        self._console = Console(file=out, highlight=False, soft_wrap=True, markup=False, emoji=False)
         self._verbose = verbose
 
     def add(self, violation: Violation) -> None:
@@ -80,18 +80,17 @@ class TextReport:
             return
         where = f"{v.path}:{v.line}" if v.line else v.path
         who = f" {v.run_id}:" if v.run_id else ""
-        style = _STYLE[v.severity]
-        rule = f"[{style}]{v.severity}[/] [bold]{v.code}[/] {v.name}"
-        self._console.print(f"{escape(_plain(where))}: {rule}:{escape(_plain(who))} {escape(_plain(v.message))}")
+        rule = ((v.severity, _STYLE[v.severity]), " ", (v.code, "bold"), f" {v.name}:")
+        self._console.print(Text.assemble(f"{_plain(where)}: ", *rule, _plain(f"{who} {v.message}")))
         notes = []
         if v.field is not None:
             notes.append(f"{v.field} is {json.dumps(v.found, ensure_ascii=False, default=str)}")
         if v.expected is not None:
             notes.append(f"expected {v.expected}")
         if notes:
-            self._console.print(f"    {escape(_plain('; '.join(notes)))}")
+            self._console.print(f"    {_plain('; '.join(notes))}")
         if v.hint is not None:
-            self._console.print(f"    [dim]hint: {escape(_plain(v.hint))}[/]")
+            self._console.print(f"    hint: {_plain(v.hint)}", style="dim")
 
     def close(self, summary: Summary) -> None:
         """Write the tables and the verdict."""
@@ -102,8 +101,8 @@ class TextReport:
             self._console.print(_table("status", data["statuses"]))
             self._console.print(_table("edge", data["edges"]))
         if summary.violations["info"] and not self._verbose:
-            self._console.print(f"[dim]{_n(summary.violations['info'], 'remark')} not shown; -v shows them[/]")
-        self._console.print(f"[bold]{verdict(summary)}[/]")
+            self._console.print(f"{_n(summary.violations['info'], 'remark')} not shown; -v shows them", style="dim")
+        self._console.print(verdict(summary), style="bold")
 
 
 def _plain(text: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any, Final
 
 import pytest
@@ -13,10 +13,11 @@ from runengine.core.parts import Part
 from runengine.core.records import RunObject
 from runengine.dialects import read_run
 from runengine.dialects.documents import JsonDialect
+from runengine.dialects.limits import Loss
 from runengine.dialects.spellings import slots_of
-from tests.clients.cases import CASES, Document
-from tests.clients.generated import RUN
-from tests.clients.openapi import statuses
+from tests.clients.cases import CASES, CRASHES_ON_NULL, Document
+from tests.clients.generated import RUN, Answer
+from tests.clients.openapi import paths, statuses
 
 FORMS: Final = ("typescript", "typescript-instance")
 
@@ -70,29 +71,83 @@ def same_run(one: Document, other: Document) -> None:
     assert not run.extra
 
 
-def at(document: Document, path: str) -> Any:
-    """The value at a path as losses spell it, or None.
+def alike(one: Document, other: Document) -> None:
+    """Both have the same fields, nulls among them, and inside them the same values; nulls inside say nothing."""
+    assert set(one) == set(other)
+    assert bare(one) == bare(other)
+
+
+def at(document: Document, keys: Iterable[str | int]) -> Any:
+    """The value at the end of a way, or None.
 
     Example:
-        >>> at({"tools": [{"type": "mcp"}]}, "tools[0].type")
+        >>> at({"tools": [{"type": "mcp"}]}, ("tools", 0, "type"))
         'mcp'
     """
     value: Any = document
-    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+    for key in keys:
         try:
-            value = value[int(index)] if index else value[name]
+            value = value[key]
         except (KeyError, IndexError, TypeError):
             return None
     return value
 
 
-def holds_as_declared(dialect: JsonDialect, put: Document, theirs: Document, generation: int) -> None:
-    """A client kept of a document what the dialect says it would, and the dialect tells what is lost, no more."""
-    declared = dialect.from_native(put, generation)
-    assert not [loss for loss in declared.losses if loss.kind == "limit"]
-    kept = bare(dialect.to_native(theirs))
-    assert bare(dialect.to_native(declared.document)) == kept
-    for loss in declared.losses:
-        assert at(put, loss.path) is not None, f"{loss.path} was not there to lose"
-        assert at(kept, loss.path) != at(put, loss.path), f"{loss.path} is not lost"
-    assert bool(declared.losses) == (kept != bare(put))
+def filled(document: Document, dialect: JsonDialect, generation: int) -> Document:
+    """A native document with what the client of a dialect fills in where a key is missing."""
+    copy = deepcopy(document)
+    for path, value in dialect.shape.fills_in:
+        if path in paths(generation):
+            _fill(copy, path.split("."), value)
+    return copy
+
+
+def _fill(inside: Any, way: list[str], value: Any) -> None:
+    head, *rest = way
+    key = head.removesuffix("[]")
+    if not isinstance(inside, dict):
+        return
+    if not rest:
+        inside.setdefault(key, value)
+    elif head.endswith("[]"):
+        for item in inside.get(key) or ():
+            _fill(item, rest, value)
+    else:
+        _fill(inside.get(key), rest, value)
+
+
+def limited(losses: Iterable[Loss]) -> set[str | int]:
+    """The fields of the run that the client of a dialect refuses something of."""
+    return {loss.keys[0] for loss in losses if loss.kind == "limit"}
+
+
+def losses_are_real(dialect: JsonDialect, put: Document, generation: int) -> None:
+    """What we do not write of a document is told, and what is told to be lost was there and is not written."""
+    written = dialect.from_native(put, generation)
+    ours = dialect.to_native(written.document)
+    lost = [loss for loss in written.losses if loss.kind == "loss"]
+    for loss in lost:
+        assert at(put, loss.keys) is not None, f"{loss.path} was not there to lose"
+        assert at(ours, loss.keys) != at(put, loss.keys), f"{loss.path} is not lost"
+    assert bool(lost) == (bare(ours) != bare(put))
+
+
+def holds_as_declared(dialect: JsonDialect, put: Document, answer: Answer, generation: int) -> None:
+    """Of what we write, the client keeps every field but those with a declared limit, and those it does not keep.
+
+    Args:
+        dialect: The client's.
+        put: A native document.
+        answer: What the client said to what we write of it.
+        generation: The client's.
+    """
+    written = dialect.from_native(put, generation)
+    refused = limited(written.losses)
+    if answer.error is not None:
+        assert refused, answer.error
+        return
+    ours = bare(filled(dialect.to_native(written.document), dialect, generation))
+    kept = bare(answer.wire)
+    changed = {name for name in ours.keys() | kept.keys() if ours.get(name) != kept.get(name)}
+    crashed = {name for name in refused if name in CRASHES_ON_NULL and answer.valid is not True}
+    assert changed == refused - crashed

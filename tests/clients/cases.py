@@ -122,7 +122,10 @@ _CALL: Final = {"id": "call_1", "type": "function", "function": {"name": "now", 
 _ACTION: Final = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [_CALL]}}
 _ERROR: Final = {"code": "server_error", "message": "sorry"}
 _NAMED: Final = {"type": "function", "function": {"name": "now"}}
-_APPROVAL: Final = {"type": "submit_tool_approval", "submit_tool_approval": {"tool_calls": [{"id": "c", "type": "mcp"}]}}
+_APPROVAL: Final = {
+    "type": "submit_tool_approval",
+    "submit_tool_approval": {"tool_calls": [{"id": "c", "type": "mcp"}]},
+}
 _PARAMETERS: Final = {"enum": [1, None], "x": None, "created_at": 1}
 _NO_CALLS: Final = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": []}}
 
@@ -206,12 +209,18 @@ _TOOLS: Final = (
         ruby={"tools": []},
     ),
     Case(
-        name="21 tools", changes={"tools": [{"type": "code_interpreter"} for _ in range(21)]}, typescript={}, ruby=REFUSED
+        name="21 tools",
+        changes={"tools": [{"type": "code_interpreter"} for _ in range(21)]},
+        typescript={},
+        ruby=REFUSED,
     ),
     Case(name="no tools", changes={"tools": []}),
     _both("strict before G11", {"tools": _function(strict=True)}, {"tools": _function()}, last=10),
     _both(
-        "a function without settings", {"tools": _function(description=None, parameters=None)}, {"tools": _function()}, last=10
+        "a function without settings",
+        {"tools": _function(description=None, parameters=None)},
+        {"tools": _function()},
+        last=10,
     ),
     _both(
         "a function with null settings",
@@ -348,7 +357,9 @@ _PAYLOADS: Final = (
     ),
     Case(name="a whole temperature", changes={"temperature": 1}, first=5),
     Case(name="no temperature", changes={"temperature": GONE}, first=5),
-    Case(name="no choice of calls", changes={"parallel_tool_calls": GONE}, ruby={"parallel_tool_calls": True}, first=10),
+    Case(
+        name="no choice of calls", changes={"parallel_tool_calls": GONE}, ruby={"parallel_tool_calls": True}, first=10
+    ),
 )
 
 CASES: Final = (*_UNKNOWN_KEYS, *_TOOLS, *_CHOICES, *_PAYLOADS)

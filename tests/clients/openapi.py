@@ -1,7 +1,7 @@
 """An OpenAPI document of our own, made from the project's tables, that describes the run of one generation.
 
-Schemas are named and nested as the published ones are, since a generated client takes its class names from there and the
-generator merges inline schemas that are equal. What no table of the project holds stands in the small tables below:
+Schemas are named and nested as the published ones are, since a generated client takes its class names from there and
+the generator merges inline schemas that are equal. What no table of the project holds stands in the small tables below:
 the names, and which keys of a nested object are nullable instead of optional. Source: FACTS §1.2, §2.
 """
 
@@ -49,7 +49,10 @@ FORMATS: Final = {
     "json_object": "ResponseFormatJsonObject",
     "json_schema": "ResponseFormatJsonSchema",
 }
-OPTIONS: Final = {"tool_choice": "AssistantsApiToolChoiceOption", "response_format": "AssistantsApiResponseFormatOption"}
+OPTIONS: Final = {
+    "tool_choice": "AssistantsApiToolChoiceOption",
+    "response_format": "AssistantsApiResponseFormatOption",
+}
 FREE: Final = {"parameters": "FunctionParameters", "schema": "ResponseFormatJsonSchemaSchema"}
 
 NULLABLE: Final = {"last_messages", "strict"}
@@ -268,6 +271,29 @@ def document(generation: int) -> Schema:
         },
         "components": {"schemas": {"AssistantObject": assistant, **describe.schemas}},
     }
+
+
+def paths(generation: int) -> set[str]:
+    """Every path in a run that the document of a generation has, as `tools[].function.name`."""
+    schemas = document(generation)["components"]["schemas"]
+    found: set[str] = set()
+
+    def walk(schema: Schema, path: str) -> None:
+        match schema:
+            case {"$ref": str(target)}:
+                walk(schemas[target.rsplit("/", 1)[-1]], path)
+            case {"properties": dict(properties)}:
+                for name, inner in properties.items():
+                    found.add(f"{path}.{name}".removeprefix("."))
+                    walk(inner, f"{path}.{name}")
+            case {"items": dict(items)}:
+                walk(items, f"{path}[]")
+            case {"oneOf": list(members)} | {"allOf": list(members)} | {"anyOf": list(members)}:
+                for member in members:
+                    walk(member, path)
+
+    walk(schemas["RunObject"], "")
+    return found
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:

@@ -214,10 +214,10 @@ _HEADS: Final = {
 
 
 def parse(text: str) -> list[tuple[SeedField, ...]]:
-    """The tables of a document, in order.
+    r"""The tables of a document, in order.
 
     Example:
-        >>> parse("Name | Type\\n---- | ----\\n`topP` | number")
+        >>> parse("Name | Type\n---- | ----\n`topP` | number")
         [(SeedField(name='topP', type='number', note='', column='', sql=''),)]
     """
     tables: list[list[SeedField]] = []
@@ -236,10 +236,10 @@ def parse(text: str) -> list[tuple[SeedField, ...]]:
 
 
 def _plain(cell: str) -> str:
-    """A cell without emphasis, link and escapes."""
-    text = html.unescape(cell.strip()).strip("`")
+    """A cell without emphasis, link and escapes; in Julia's, the star of a model stands inside or beside the ticks."""
+    text = html.unescape(cell.strip())
     if linked := re.fullmatch(r"\[(.+)\]\(.*\)", text):
         text = linked[1]
     if strong := re.fullmatch(r"\*\*(.+)\*\*", text):
         text = strong[1]
-    return text
+    return text.replace("`", "")

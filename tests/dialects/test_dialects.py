@@ -14,7 +14,8 @@ from runengine.core.generations import GENERATIONS
 from runengine.core.parts import Part
 from runengine.core.records import RunObject
 from runengine.dialects.detection import AZURE_WORDS, detect
-from runengine.dialects.documents import DIALECTS, Loss, dialect_named
+from runengine.dialects.documents import DIALECTS, dialect_named
+from runengine.dialects.limits import Loss
 from runengine.dialects.native import read_run
 from runengine.dialects.shapes import SHAPES
 from runengine.dialects.spellings import COLUMNS, SPELLINGS, camel, slots_of

@@ -16,7 +16,7 @@ from runengine.core.generations import GENERATIONS
 from runengine.core.parts import FunctionName, JsonSchemaFormat, Part, ResponseFormat, ToolChoice
 from runengine.core.records import RunObject
 from runengine.core.statuses import STATUSES
-from runengine.dialects import NATIVE, decode, encode, make_dialect, read_run, write_run
+from runengine.dialects import decode, encode, read_run, write_run
 from runengine.errors import DialectError, PayloadError, UnknownSpelling
 from tests.dialects.documents import (
     SAMPLES,
@@ -244,23 +244,7 @@ class TestStatus:
         assert model == "$.model: expected str, found int 5"
 
 
-class TestDialect:
-    def test_native_is_what_the_functions_use(self) -> None:
-        """The record and the two functions are one dialect."""
-        assert NATIVE.name == "native"
-        assert NATIVE.read(full()) == read_run(full())
-        assert NATIVE.write(read_run(full())) == write_run(read_run(full()))
-
-    def test_a_column_of_other_keys(self) -> None:
-        """A dialect is made from its spellings alone: keys, nested keys and paths follow them."""
-        camel = make_dialect("camel", {"created_at": "createdAt", "function": "_function"})
-        written = camel.write(read_run(full()))
-        assert written["createdAt"] == 7
-        assert written["tools"][1]["_function"]["name"] == "é日"
-        assert camel.read({**written, "seen": 1}) == read_run({**full(), "seen": 1})
-        with pytest.raises(PayloadError, match=r"^\$\.tools\[1\]\._function\.name: expected str, found int 5$"):
-            camel.read(replaced(written, ("tools", 1, "_function", "name"), 5))
-
+class TestEdges:
     def test_extra_may_not_hold_a_declared_key(self) -> None:
         """Writing refuses a record whose extra would overwrite a field."""
         with pytest.raises(DialectError, match=r"RunObject\.extra holds declared keys: model"):

@@ -55,7 +55,7 @@ def test_a_document_has_the_fields_of_its_generation(dialect: str) -> None:
 
 @pytest.mark.parametrize("field", SEEDS["kotlin-sql"], ids=lambda field: field.name)
 def test_columns_are_the_wire_names(field: SeedField) -> None:
-    """A column of the SQL document is called as on the wire, is NOT NULL unless optional, UNSIGNED if it has a minimum."""
+    """A column is called as on the wire, is NOT NULL unless optional, and UNSIGNED if it has a minimum."""
     name = native_name("kotlin-sql", field.name)
     if field.column == "One-To-Many":
         assert FIELDS[name].kind == "array"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runengine.cli.draw import add_parser
+from runengine.cli.draw import add_parser, folder_files
 from runengine.core.table import POLICIES, PRACTICAL
-from runengine.rendering import FORMATS, gallery, graph_of
+from runengine.rendering import FORMATS, graph_of
 
 DIAGRAMS = Path(__file__).parents[2] / "diagrams"
 
@@ -54,7 +54,7 @@ class TestFolder:
         """The folder is made, with stable names and an index that links to every file."""
         assert draw("--all", tmp_path / "new" / "folder") == 0
         written = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "new" / "folder").iterdir()}
-        assert written == gallery()
+        assert written == folder_files()
         assert len(written) == 1 + len(FORMATS) * len(POLICIES)
         assert {"README.md", "lifecycle-practical.svg", "lifecycle-documented.xstate.json"} <= set(written)
         assert all(f"]({name})" in written["README.md"] for name in written if name != "README.md")
@@ -80,7 +80,7 @@ class TestFolder:
         )
         assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
-    @pytest.mark.parametrize("name", gallery())
+    @pytest.mark.parametrize("name", folder_files())
     def test_check_reads_every_file(self, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """One byte more in any file is found."""
         draw("--all", tmp_path)
@@ -93,7 +93,7 @@ class TestFolder:
     def test_check_of_no_folder(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Where there is no folder every file is missing, and none is made."""
         assert draw("--all", tmp_path / "gone", "--check") == 1
-        assert capsys.readouterr().out.count(": missing\n") == len(gallery())
+        assert capsys.readouterr().out.count(": missing\n") == len(folder_files())
         assert not (tmp_path / "gone").exists()
 
     def test_writing_again_mends(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,13 +103,13 @@ class TestFolder:
         (tmp_path / "mine.txt").write_text("mine")
         assert draw("--all", tmp_path) == 0
         assert f"{tmp_path / 'mine.txt'}: surplus" in capsys.readouterr().err
-        assert (tmp_path / "README.md").read_text(encoding="utf-8") == gallery()["README.md"]
+        assert (tmp_path / "README.md").read_text(encoding="utf-8") == folder_files()["README.md"]
         assert (tmp_path / "mine.txt").read_text() == "mine"
 
     def test_committed_diagrams(self) -> None:
         """The committed folder is, byte for byte, what the table gives: `runengine draw --all diagrams`."""
         committed = {path.name: path.read_bytes() for path in DIAGRAMS.iterdir()}
-        assert committed == {name: text.encode() for name, text in gallery().items()}
+        assert committed == {name: text.encode() for name, text in folder_files().items()}
 
 
 class TestMisuse:

@@ -13,7 +13,8 @@ DESIGN = """
 RE101 illegal-transition · RE102 undocumented-transition · RE103 changed-after-terminal · RE104 not-created-queued ·
 RE105 unknown-status · RE106 impossible-skip · RE107 status-not-in-generation ·
 RE201 missing-stamp · RE202 unexpected-stamp · RE203 stamps-out-of-order · RE204 stamp-changed ·
-RE205 started-at-moved · RE206 deadline-mismatch · RE207 stamp-not-seconds · RE208 stamp-after-observation · RE209 zero-stamp ·
+RE205 started-at-moved · RE206 deadline-mismatch · RE207 stamp-not-seconds ·
+RE208 stamp-after-observation · RE209 zero-stamp ·
 RE210 acted-after-deadline ·
 RE301 required-action-mismatch · RE302 last-error-mismatch · RE303 incomplete-details-mismatch · RE304 usage-mismatch ·
 RE305 out-of-range · RE306 metadata-limits · RE307 missing-field · RE308 wrong-type · RE309 unknown-field ·

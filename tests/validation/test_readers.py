@@ -5,19 +5,13 @@ from __future__ import annotations
 import io
 import json
 import time
-import tracemalloc
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runengine.errors import TraceUnreadable
-from runengine.validation import Checker, Options
-from runengine.validation.observations import Observation
-from runengine.validation.readers import expand, inputs, json_document, json_lines, read_items
-from runengine.validation.readers.envelopes import http_seconds
+from runengine.validation.readers import json_document, json_lines
 from tests.validation.checking import as_lines, check_bytes, check_lines, clean, codes
 
 BAD = clean("queued", failed_at=clean("failed")["failed_at"])
@@ -70,11 +64,12 @@ class TestUnreadableLines:
         """An integer that can be held is judged like any other, wherever it stands."""
         huge = int("9" * digits)
         usage = {"completion_tokens": huge, "prompt_tokens": huge, "total_tokens": 1}
-        low = {"completion_tokens": -huge, "prompt_tokens": 0, "total_tokens": -huge}
+        low = {"completion_tokens": -(huge // 10), "prompt_tokens": 0, "total_tokens": -(huge // 10)}
         assert codes(check_lines(clean("in_progress", started_at=huge))) == [("RE207", 1, "started_at")]
         assert codes(check_lines(clean("completed", usage=usage))) == [("RE304", 1, "usage.total_tokens")]
         assert [code for code, _, _ in codes(check_lines(clean("completed", usage=low)))] == ["RE305", "RE305"]
-        assert codes(check_lines(clean("queued", metadata={"a": huge}))) == [("RE308", 1, "metadata.a")]
+        odd = clean("queued", metadata={"a": huge})
+        assert codes(check_lines(odd, generation=16)) == [("RE308", 1, "metadata.a")]
         assert codes(check_lines({"observed_at": huge, "data": BAD})) == [("RE202", 1, "failed_at")]
 
     def test_byte_order_mark(self) -> None:
@@ -124,7 +119,7 @@ class TestLongLines:
 
     @pytest.mark.parametrize("chunk", [1, 7, 100_000])
     def test_over_the_limit(self, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-        """A line over the limit is skipped and named, at the start, in the middle and at the end without a line feed."""
+        """A line over the limit is skipped and named: the first, one in the middle, the last without a line feed."""
         monkeypatch.setattr(json_lines, "LINE_BYTES_MAX", 3000)
         monkeypatch.setattr(json_lines, "_CHUNK_BYTES", chunk)
         long = b'{"a": "' + b"x" * 150_000 + b'"}'
@@ -133,7 +128,7 @@ class TestLongLines:
 
     @given(st.lists(st.binary(max_size=12)), st.integers(1, 9), st.integers(1, 9))
     def test_lines_are_numbered(self, lines: list[bytes], chunk: int, limit: int) -> None:
-        """However the file is cut into chunks, lines come out whole, in order and numbered, and too long ones as None."""
+        """However the file is cut into chunks, lines come out whole, in order, numbered, and None if too long."""
         data = b"\n".join(lines)
         wanted = [*enumerate(data.split(b"\n"), 1)]
         if not wanted[-1][1]:
@@ -316,126 +311,3 @@ class TestStreams:
         text = b": hello\nid: 1\nretry: 5\nevent: thread.message.delta\ndata: {}\n\nevent: x\ndata: {}\n\n" + self.DONE
         checked = check_bytes(text)
         assert (codes(checked), checked.summary.passed) == ([], 2)
-
-
-class TestPaths:
-    """From paths to files."""
-
-    def test_walks_folders(self, tmp_path: Path) -> None:
-        """Files with a known suffix, sorted, below any folder; hidden ones and others are passed over."""
-        for name in (
-            "b/x.jsonl",
-            "a.json",
-            "b/c/y.sse",
-            "z.ndjson",
-            "b/x.txt",
-            ".git/x.json",
-            "b/.x.jsonl",
-            "d.jsonl/e.json",
-        ):
-            file = tmp_path / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(BAD_TEXT)
-        found = [str(Path(path).relative_to(tmp_path)) for path in expand([str(tmp_path)])]
-        assert found == ["a.json", "b/c/y.sse", "b/x.jsonl", "d.jsonl/e.json", "z.ndjson"]
-        assert list(expand([f"{tmp_path}/b/*.txt"])) == [f"{tmp_path}/b/x.txt"]
-        assert [Path(p).name for p in expand([f"{tmp_path}/**/*.jsonl"])] == ["x.jsonl"]
-
-    def test_leads_nowhere(self, tmp_path: Path) -> None:
-        """A missing path, a glob without a file and a folder without one are refused by name."""
-        for path in (str(tmp_path / "no"), str(tmp_path / "*.json"), str(tmp_path), "x" * 300, "a\0b"):
-            with pytest.raises((TraceUnreadable, OSError)) as refused:
-                list(expand([path]))
-            assert refused.value.args
-
-    def test_cannot_be_opened(self, tmp_path: Path) -> None:
-        """A folder that is named like a file is refused where it is opened as one."""
-        (tmp_path / "x.jsonl").mkdir()
-        with pytest.raises(TraceUnreadable, match="directory"), inputs.open_input(str(tmp_path / "x.jsonl")):
-            pass
-
-
-class TestDates:
-    """HTTP dates."""
-
-    @given(st.text("0123456789 :+-,JulThuGMT", max_size=40))
-    def test_any_text(self, text: str) -> None:
-        """No text makes it fail."""
-        found = http_seconds(text)
-        assert found is None or isinstance(found, float)
-
-    @pytest.mark.parametrize(
-        "date", ["Thu, 24 Jul 2025 21:06:50 +99999999999999999999", "Mon, 01 Jan 0001 00:00:00 +2300"]
-    )
-    def test_out_of_range(self, date: str) -> None:
-        """A date that no clock can show is none."""
-        assert http_seconds(date) is None
-        assert codes(check_lines({"http_date": date, "data": clean("queued")})) == []
-
-
-class TestNesting:
-    """Depths around the recursion limit."""
-
-    @pytest.mark.parametrize("key", ["metadata", "x", "instructions"])
-    def test_near_the_limit(self, key: str) -> None:
-        """At every depth up to past the limit, in a line that repeats too, it ends in violations or none, not in a fall."""
-        for depth in (*range(100, 900, 200), *range(900, 1010)):
-            deep = b'{"a":' * depth + b"1" + b"}" * depth
-            line = json.dumps(clean("queued", **{key: "@"})).encode().replace(b'"@"', deep)
-            for skim in (True, False):
-                found = check_bytes(as_lines([line, line, BAD]), skim=skim)
-                assert ("RE202", 3, "failed_at") in codes(found)
-                assert found.summary.observations >= 1
-
-
-class TestMemory:
-    """What is kept grows with the runs that are open, not with the file."""
-
-    @pytest.mark.parametrize("skim", [True, False])
-    def test_ended_runs_are_forgotten(self, skim: bool) -> None:
-        """Ten times as many ended runs take no more memory than some, at the peak."""
-
-        def life(number: int) -> bytes:
-            ids = {"id": f"run_{number}", "thread_id": f"thread_{number}"}
-            return as_lines([clean("queued", started_at=None, **ids), clean("completed", **ids)])
-
-        def peak(runs: int) -> int:
-            checker = Checker(Options(forget_after=10))
-            data = b"".join(life(number) for number in range(runs))
-            items = read_items("a", io.BufferedReader(io.BytesIO(data)), checker.skim if skim else None)
-            tracemalloc.start()
-            assert list(checker.check("a", items)) == []
-            size = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-            assert (checker.summary.runs, checker.summary.threads) == (runs, runs)
-            return size
-
-        peak(20)
-        assert peak(2000) < peak(200) + 1_000_000
-
-    def test_forget_after(self) -> None:
-        """A change after the end is found as long as the run is remembered; then it counts as another run."""
-        lives = [clean("completed", id=f"run_{n}", thread_id=f"thread_{n}") for n in range(4)]
-        changed = {**lives[0], "completed_at": lives[0]["completed_at"] + 1}
-        remembered = check_lines(*lives, changed, forget_after=4)
-        assert codes(remembered) == [("RE103", 5, "completed_at")]
-        assert (remembered.summary.runs, remembered.summary.threads) == (4, 4)
-        forgotten = check_lines(*lives, changed, forget_after=3)
-        assert codes(forgotten) == []
-        assert (forgotten.summary.runs, forgotten.summary.threads) == (5, 5)
-
-    def test_open_runs_are_never_forgotten(self) -> None:
-        """A run that is open stays known, however many others end."""
-        first = clean("in_progress", id="run_a")
-        others = [clean("completed", id=f"run_{n}") for n in range(50)]
-        assert codes(check_lines(first, *others, {**first, "model": "other"}, forget_after=0)) == [
-            ("RE402", 52, "model")
-        ]
-
-    def test_one_file_is_one_scope(self) -> None:
-        """The same run in two files is two runs, and what is said of it is said within one."""
-        checker = Checker()
-        for path in ("a", "b"):
-            assert list(checker.check(path, [Observation(clean("completed"), 1)])) == []
-            assert list(checker.check(path, [Observation(clean("queued"), 1)])) == []
-        assert checker.summary.runs == 4

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from attrs import frozen
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import NullType
@@ -98,12 +98,11 @@ class Database:
     def insert(self, many: Collection[Rows]) -> None:
         """Write rows."""
         for table in every_table(self.run_table):
-            own = [row for rows in many for row in rows.tables.get(table.name, {}).values()]
-            self._insert(table.name, [dict(zip(table.names, row, strict=True)) for row in own])
+            self._insert(table.name, [row for rows in many for row in rows.tables.get(table.name, {}).values()])
             for array in table.arrays:
-                items = [joined for rows in many for joined in rows.joins.get(array.table, {}).items()]
-                places = ((owner, place, item) for owner, own in items for place, item in enumerate(own))
-                self._insert(array.table, [{array.owner: o, array.item: i, POSITION: p} for o, p, i in places])
+                items = (joined for rows in many for joined in rows.joins.get(array.table, {}).items())
+                places = [(owner, item, place) for owner, own in items for place, item in enumerate(own)]
+                self._insert(array.table, places)
 
     def delete(self, rows: Rows) -> None:
         """Remove rows."""
@@ -152,9 +151,22 @@ class Database:
     def _rows(self, query: sa.Select[Any]) -> list[Row]:
         return [tuple(row) for row in self.connection.execute(query)]
 
-    def _insert(self, name: str, values: list[dict[str, Any]]) -> None:
-        if values:
-            self.connection.execute(sa.insert(self.sql[name]), values)
+    def _insert(self, name: str, rows: list[Row]) -> None:
+        if not rows:
+            return
+        table, dialect = self.sql[name], self.connection.dialect
+        if _is_sqlite(self.connection):
+            self.connection.exec_driver_sql(str(sa.insert(table).compile(dialect=dialect)), rows)
+            return
+        quoted = dialect.identifier_preparer
+        columns = ", ".join(quoted.format_column(column) for column in table.c)
+        try:  # by COPY, which is ten times as fast as INSERT, and to which no float loses a digit
+            cursor: Any = self.connection.connection.cursor()
+            with cursor.copy(f"COPY {quoted.format_table(table)} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except dialect.loaded_dbapi.Error as error:
+            raise DBAPIError("COPY", None, error) from None
 
 
 @contextmanager

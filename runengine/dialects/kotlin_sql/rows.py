@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from attrs import Factory, frozen
 
 from runengine.core.parts import JSON
 from runengine.dialects.kotlin_sql.tables import Array, Column, SqlType, Table
+from runengine.dialects.limits import Loss
 from runengine.dialects.wire import NotJSON, decode, encode
 
-__all__ = ["Loss", "Row", "Rows", "from_row", "losses", "to_rows"]
+__all__ = ["Row", "Rows", "from_row", "losses", "to_rows"]
 
 Row = tuple[Any, ...]
 """The cells of a row, in the order of the table's columns, then its `rowKey`."""
@@ -28,26 +29,20 @@ _ZERO: Final[Mapping[SqlType, Any]] = {
     "int": 0,
     "unsigned": 0,
     "long": 0,
-    "decimal": Decimal(0),
+    "decimal": 0.0,
     "boolean": True,  # the schema's default: the one required boolean, parallel_tool_calls, says so
     "blob": b"",
 }
 
 
-class Loss(NamedTuple):
-    """Something of a document that the tables do not carry.
-
-    Attributes:
-        path: Where, as `$.tools[0].type`.
-        why: What becomes of it.
-
-    Example:
-        >>> Loss("$.seen", "no column for it").path
-        '$.seen'
-    """
-
-    path: str
-    why: str
+_CHANGES: Final[Mapping[tuple[type, type], str]] = {
+    (str, dict): "a word that is not listed reads as an object",
+    (dict, str): "an object whose type is a listed word reads as the word",
+    (int, float): "a decimal reads as a float",
+    (float, float): "a decimal has no such number",
+    (str, str): "NUL and lone surrogates are replaced",
+}
+"""Why a value is not what it was, where it is not for being no value of its column."""
 
 
 @frozen(kw_only=True)
@@ -131,39 +126,40 @@ def from_row(row: Row, table: Table, rows: Rows) -> dict[str, JSON]:
     return document
 
 
-def losses(before: JSON, after: JSON, path: str = "$") -> Iterator[Loss]:
+def losses(before: JSON, after: JSON, keys: tuple[str | int, ...] = ()) -> Iterator[Loss]:
     """What differs between a document and the one that its rows make.
 
     Args:
         before: The document.
         after: What was read back.
-        path: Where both stand.
+        keys: The way to both.
 
     Example:
-        >>> list(losses({"model": "o1", "seen": 1}, {"model": "o1", "usage": None}))
-        [Loss(path='$.seen', why='no column for it'), Loss(path='$.usage', why='left out; it reads as null')]
+        >>> for loss in losses({"model": "o1", "seen": 1}, {"model": "o1", "usage": None}): print(loss.path, loss.why)
+        seen there is no column for it
+        usage left out, it reads as null
     """
     if type(before) is dict and type(after) is dict:
         for key, value in before.items():
             if key not in after:
-                yield Loss(f"{path}.{key}", "no column for it" if value is not None else "null reads as left out")
+                why = "there is no column for it" if value is not None else "null reads as left out"
+                yield Loss((*keys, key), why)
             elif value is not after[key]:
-                yield from losses(value, after[key], f"{path}.{key}")
-        for key in after:
+                yield from losses(value, after[key], (*keys, key))
+        for key, value in after.items():
             if key not in before:
-                yield Loss(f"{path}.{key}", f"left out; it reads as {_shown(after[key])}")
+                yield Loss((*keys, key), f"left out, it reads as {_shown(value)}")
     elif type(before) is list and type(after) is list and len(before) == len(after):
         for index, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from losses(one, other, f"{path}[{index}]")
+            yield from losses(one, other, (*keys, index))
     elif type(before) is not type(after) or before != after:
-        yield Loss(path, f"{_shown(before)} reads as {_shown(after)}")
+        plain = f"it does not fit its column and reads as {_shown(after)}"
+        zero = before in (0, "") and after is None
+        yield Loss(keys, "it stands for null" if zero else _CHANGES.get((type(before), type(after)), plain))
 
 
 def _shown(value: JSON) -> str:
-    if isinstance(value, int) and value.bit_length() > 128:
-        return "a long integer"
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    return "null" if value is None else repr(value)
 
 
 def _object(value: JSON, table: Table) -> JSON:
@@ -222,11 +218,11 @@ def _count(value: JSON) -> int | None:
     return value if type(value) is int and 0 <= value <= _LONG_MAX else None
 
 
-def _decimal(value: JSON) -> Decimal | None:
-    if type(value) is int and value.bit_length() > 1000:
+def _decimal(value: JSON) -> float | None:
+    try:
+        return float(value) if type(value) in (int, float) else None
+    except OverflowError:
         return None
-    # through repr, as PostgreSQL would cut a float to 15 digits on its way to numeric
-    return Decimal(repr(float(value))) if type(value) in (int, float) else None
 
 
 def _truth(value: JSON) -> bool | None:

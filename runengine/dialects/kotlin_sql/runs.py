@@ -11,9 +11,10 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Final
 
 from runengine.core.parts import JSON
-from runengine.dialects.kotlin_sql.rows import Loss, Rows, from_row, losses, to_rows
+from runengine.dialects.kotlin_sql.rows import Rows, from_row, losses, to_rows
 from runengine.dialects.kotlin_sql.tables import DOCUMENT, Table, run_table
 from runengine.dialects.kotlin_sql.urls import NO_DRIVER, masked
+from runengine.dialects.limits import Loss
 from runengine.errors import DialectError, PayloadError, TraceUnreadable
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["is_kotlin_sql", "read_runs", "write_runs"]
 
 _BATCH: Final = 1000
-_REPLACED: Final = Loss("$", "an earlier snapshot of the run is replaced: the tables hold one for each")
+_REPLACED: Final = Loss((), "an earlier snapshot of the run is replaced: the tables hold one for each")
 
 
 def is_kotlin_sql(url: str) -> bool:
@@ -107,10 +108,10 @@ def write_runs(
     Example:
         >>> import tempfile
         >>> document = {"id": "run_1", "object": "thread.run", "top_p": 0.5}
-        >>> def first(number, found): print(number, found[0])
+        >>> def first(number, losses): print(number, losses[0].path, losses[0].why)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_runs(f"sqlite:///{folder}/runs.db", [document], first)
-        1 Loss(path='$.top_p', why='no column for it')
+        1 top_p there is no column for it
         1
     """
     table, rest, number = run_table(generation), iter(documents), 0
