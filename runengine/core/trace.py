@@ -92,7 +92,7 @@ def route(policy: Policy, source: Status, event: str) -> tuple[str, ...]:
         >>> route(PRACTICAL, "completed", "start")
         ()
     """
-    homes = [row.source for row in policy.rows if row.event == event and row.source is not None]
+    homes: list[Status] = [row.source for row in policy.rows if row.event == event and row.source is not None]
     ways = [
         way
         for home in homes

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from runengine.core.fields import FIELDS, Field
 from runengine.core.generations import GENERATIONS
@@ -74,16 +74,15 @@ class JsonDialect:
     """
 
     shape: Shape
-    _out: Renames = field(init=False, repr=False)
-    _in: Renames = field(init=False, repr=False)
+    _out: Renames = field(
+        init=False, repr=False, default=Factory(lambda self: self._renames(back=False), takes_self=True)
+    )
+    _in: Renames = field(
+        init=False, repr=False, default=Factory(lambda self: self._renames(back=True), takes_self=True)
+    )
 
-    @_out.default
-    def _make_out(self) -> Renames:
-        return _renames(self.shape.spelling, back=False)
-
-    @_in.default
-    def _make_in(self) -> Renames:
-        return _renames(self.shape.spelling, back=True)
+    def _renames(self, *, back: bool) -> Renames:
+        return _renames(self.shape.spelling, back)
 
     def to_native(self, document: dict[str, JSON]) -> dict[str, JSON]:
         """The document with the API's own keys; everything it has is kept.

@@ -52,6 +52,8 @@ def _index(tallies: dict[str, str]) -> str:
             f"| format | {' | '.join(tallies)} | for |",
             f"|---|{'---|' * len(tallies)}---|",
             *rows,
+            "",
+            "How each SDK spells the fields: [the spelling table](spellings.md).",
             "".join(pictures),
         )
     )

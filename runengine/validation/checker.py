@@ -82,8 +82,8 @@ class Checker:
     def observe(self, path: str, item: Item) -> list[Violation]:
         """Check one item of the current scope, and remember what later ones need."""
         if isinstance(item, Observation):
-            item = native(item, self.options.dialect)
             try:
+                item = native(item, self.options.dialect)
                 found = sorted(self._observe(item), key=lambda f: f.code)
             except RecursionError:
                 found = [Finding("RE901", None, None, "nested too deep to be checked", found=None)]

@@ -87,7 +87,13 @@ class TestExitCodes:
         """What cannot be opened is named, one line each; the rest is checked, and the answer is 1; alone it is 2."""
         (tmp_path / "empty").mkdir()
         (tmp_path / "x.jsonl").mkdir()
-        missing = [tmp_path / "no.jsonl", tmp_path / "empty", tmp_path / "x.jsonl", tmp_path / "*.sse", "x" * 300]
+        missing: list[str | Path] = [
+            tmp_path / "no.jsonl",
+            tmp_path / "empty",
+            tmp_path / "x.jsonl",
+            tmp_path / "*.sse",
+            "x" * 300,
+        ]
         for path in missing:
             code, _, err = run(capsys, path)
             assert code == 2

@@ -67,7 +67,7 @@ def _declared(name: str, generation: int) -> bool:
 def _tools(generation: int) -> list[Document]:
     strict = {"strict": True} if generation >= 11 else {}
     function = {"name": "now", "description": "The time.", "parameters": {"type": "object", "top_p": {}}, **strict}
-    search = {"type": "retrieval"}
+    search: Document = {"type": "retrieval"}
     if generation >= 11:
         options = {"score_threshold": 0.5, "ranker": "auto"}
         search = {"type": "file_search", "file_search": {"max_num_results": 3, "ranking_options": options}}
@@ -101,7 +101,7 @@ class Case:
 
 def changed(whole: Document, changes: Mapping[str, Any]) -> Document:
     """A document with other values, or without keys."""
-    merged = whole | changes
+    merged = {**whole, **changes}
     return {name: value for name, value in merged.items() if value is not GONE}
 
 
@@ -305,6 +305,27 @@ _CHOICES: Final = (
         changes={"response_format": _schema(description=None)},
         typescript={"response_format": _schema()},
         ruby={"response_format": _schema(strict=False)},
+        first=11,
+    ),
+    Case(
+        name="a JSON schema without a schema",
+        changes={"response_format": {"type": "json_schema"}},
+        typescript={"response_format": {}},
+        ruby=REFUSED,
+        first=11,
+    ),
+    Case(
+        name="an unknown kind of format",
+        changes={"response_format": {"type": "zzz"}},
+        ruby=REFUSED,
+        first=6,
+        last=10,
+    ),
+    Case(
+        name="an unknown kind of format",
+        changes={"response_format": {"type": "zzz"}},
+        typescript={"response_format": {}},
+        ruby=REFUSED,
         first=11,
     ),
     Case(

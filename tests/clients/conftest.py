@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from tests.clients.generated import Client, Clients, ToolMissing, clients
-
-Start = Callable[[int], Client]
+from tests.clients.generated import Client, Clients, Start, ToolMissing, clients
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +17,9 @@ def generated() -> Clients:
         pytest.skip("RUNENGINE_SKIP_CLIENTS is set")
     try:
         return clients()
-    except ToolMissing as missing:
-        pytest.fail(f"{missing} (RUNENGINE_SKIP_CLIENTS=1 goes without the generated clients)", pytrace=False)
+    except ToolMissing as error:
+        missing = f"{error} (RUNENGINE_SKIP_CLIENTS=1 goes without the generated clients)"
+    pytest.fail(missing, pytrace=False)
 
 
 def _kept(start: Start) -> Iterator[Start]:

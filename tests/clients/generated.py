@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -109,6 +109,10 @@ class Client:
         self.process.wait(timeout=30)
 
 
+Start = Callable[[int], Client]
+"""Gives the running client of a generation."""
+
+
 @frozen
 class Clients:
     """All that was generated.
@@ -175,6 +179,8 @@ def _have(command: str, package: str) -> None:
             raise ToolMissing(f"{command} is not on this machine, and there is no apt-get to install {package} with")
         _run(["apt-get", "update"])
         _run(["apt-get", "install", "--yes", "--no-install-recommends", package])
+        if shutil.which(command) is None:
+            raise ToolMissing(f"{command} is not on the path, though {package} is installed")
 
 
 def _run(command: Sequence[str], where: Path | None = None, paths: str | None = None) -> None:

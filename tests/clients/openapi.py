@@ -8,10 +8,12 @@ the names, and which keys of a nested object are nullable instead of optional. S
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from attrs import fields as attrs_fields
+from attrs import frozen
 
 from runengine.core import parts
 from runengine.core.fields import FIELDS, Field
@@ -225,7 +227,7 @@ class Describer:
 
     def _enum(self, name: str) -> Schema:
         if name == "object":
-            return {"enum": ["thread.run"]}
+            return {"enum": ["thread.run" if self.generation else "assistant.run"]}
         if name == "status":
             return {"enum": [s for s in STATUSES if s in statuses(self.generation)]}
         return {}
@@ -273,26 +275,43 @@ def document(generation: int) -> Schema:
     }
 
 
-def paths(generation: int) -> set[str]:
-    """Every path in a run that the document of a generation has, as `tools[].function.name`."""
+@frozen
+class Place:
+    """A key in a run, as the document of a generation describes it.
+
+    Attributes:
+        required: By every schema that has it.
+        default: Or None.
+    """
+
+    required: bool
+    default: Any = None
+
+
+@cache
+def places(generation: int) -> Mapping[str, Place]:
+    """Every key in a run that the document of a generation has, by its path, as `tools[].function.name`."""
     schemas = document(generation)["components"]["schemas"]
-    found: set[str] = set()
+    found: dict[str, Place] = {}
+
+    def referred(schema: Schema) -> Schema:
+        return schemas[schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
 
     def walk(schema: Schema, path: str) -> None:
-        match schema:
-            case {"$ref": str(target)}:
-                walk(schemas[target.rsplit("/", 1)[-1]], path)
-            case {"properties": dict(properties)}:
-                for name, inner in properties.items():
-                    found.add(f"{path}.{name}".removeprefix("."))
-                    walk(inner, f"{path}.{name}")
-            case {"items": dict(items)}:
-                walk(items, f"{path}[]")
-            case {"oneOf": list(members)} | {"allOf": list(members)} | {"anyOf": list(members)}:
-                for member in members:
-                    walk(member, path)
+        whole = referred(schema)
+        for name, inner in whole.get("properties", {}).items():
+            here = f"{path}.{name}".removeprefix(".")
+            before = found.get(here, Place(required=True))
+            required = before.required and name in whole.get("required", ())
+            found[here] = Place(required, referred(inner).get("default", before.default))
+            walk(inner, here)
+        if "items" in whole:
+            walk(whole["items"], f"{path}[]")
+        for kind in ("oneOf", "allOf", "anyOf"):
+            for member in whole.get(kind, ()):
+                walk(member, path)
 
-    walk(schemas["RunObject"], "")
+    walk(reference("RunObject"), "")
     return found
 
 

@@ -17,8 +17,7 @@ from tests.clients.agreement import (
     same_run,
 )
 from tests.clients.cases import CRASHES_ON_NULL, REFUSED, REFUSES_NULL, Case, changed, document
-from tests.clients.conftest import Start
-from tests.clients.generated import RUN, Clients
+from tests.clients.generated import RUN, Clients, Start
 
 pytestmark = pytest.mark.slow
 

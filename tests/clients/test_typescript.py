@@ -22,8 +22,7 @@ from tests.clients.agreement import (
     same_run,
 )
 from tests.clients.cases import Case, changed, document
-from tests.clients.conftest import Start
-from tests.clients.generated import RUN
+from tests.clients.generated import RUN, Start
 
 pytestmark = pytest.mark.slow
 

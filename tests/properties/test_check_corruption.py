@@ -96,7 +96,8 @@ class TestStamps:
         record = clean(status)
         expected = {(PRESENCE[field][1], field)} if record[field] is None and field != "started_at" else set()
         good: int = VALUES[field]
-        for value in (float(good), good + 0.5, str(good), good * 1000, -good, -1, True, [good], {}, 10**400):
+        wrong: tuple[Any, ...] = (float(good), good + 0.5, str(good), True, [good], {}, good * 1000, -good, -1, 10**400)
+        for value in wrong:
             assert errors(check_lines(record | {field: value})) == expected | {("RE207", field)}, value
         assert errors(check_lines(record | {field: 0})) == expected | {("RE209", field)}
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from runengine.core.statuses import STATUSES
 from runengine.core.table import DOCUMENTED, PERMISSIVE, POLICIES, PRACTICAL
+from runengine.dialects.documents import DIALECTS
 from runengine.validation import Checker, Options
 from tests.validation.checking import as_lines, check_bytes, clean, codes
 from tests.validation.lines import LINES, RECORDS
@@ -54,7 +55,7 @@ def test_every_pair_of_lines(part: int) -> None:
     assert_pairs_same(PAIRED[part::4])
 
 
-@pytest.mark.parametrize(("start", "options"), enumerate(OPTIONS))
+@pytest.mark.parametrize(("start", "options"), list(enumerate(OPTIONS)))
 def test_pairs_under_options(start: int, options: dict[str, Any]) -> None:
     """The same of every ninth first line, under each option the skim depends on."""
     assert_pairs_same(PAIRED[start::9], **options)
@@ -82,6 +83,7 @@ options_drawn = st.fixed_dictionaries(
         "generation": st.none() | st.integers(0, 16),
         "forget_after": st.integers(0, 3),
         "skew_s": st.sampled_from((0.0, 2.0)),
+        "dialect": st.sampled_from(("auto", *DIALECTS)),
     }
 )
 
@@ -103,12 +105,11 @@ _VALUES = st.sampled_from(
 def test_random_records(data: st.DataObject, path: list[tuple[Any, int]], options: dict[str, Any]) -> None:
     """Records on a random path through the statuses, some with a random value in a random field."""
     keys = st.dictionaries(st.sampled_from(tuple(clean("queued"))), _VALUES, max_size=2)
+    spoiled = st.one_of(st.builds(dict[str, Any]), keys)
     moves = st.dictionaries(
         st.sampled_from(("started_at", "expires_at")), st.integers(1_699_999_999, 1_700_000_602) | st.none(), max_size=2
     )
-    lines = [
-        {**clean(status, id=f"run_{run}"), **data.draw(moves), **data.draw(st.just({}) | keys)} for status, run in path
-    ]
+    lines = [{**clean(status, id=f"run_{run}"), **data.draw(moves), **data.draw(spoiled)} for status, run in path]
     assert_same(as_lines(lines), **options)
 
 

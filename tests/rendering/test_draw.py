@@ -55,7 +55,7 @@ class TestFolder:
         assert draw("--all", tmp_path / "new" / "folder") == 0
         written = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "new" / "folder").iterdir()}
         assert written == folder_files()
-        assert len(written) == 1 + len(FORMATS) * len(POLICIES)
+        assert len(written) == 2 + len(FORMATS) * len(POLICIES)
         assert {"README.md", "lifecycle-practical.svg", "lifecycle-documented.xstate.json"} <= set(written)
         assert all(f"]({name})" in written["README.md"] for name in written if name != "README.md")
 

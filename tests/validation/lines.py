@@ -30,6 +30,12 @@ def _search(results: Any) -> list[Any]:
 
 _PAIRS = {f"k{n}": "v" for n in range(17)}
 
+_ACTIONS: tuple[Any, ...] = (
+    *(None, {}, [], "x", _asks(), _asks(1), _asks(_CALL, _CALL), _asks(_CALL, x=1), {**_asks(_CALL), "type": "odd"}),
+    *(_asks({**_CALL, **more}) for more in ({"x": 1}, {"type": "odd"}, {"id": 1})),
+    {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": {"a": _CALL}}},
+)
+
 _CHANGES: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = (
     (
         "queued",
@@ -70,24 +76,7 @@ _CHANGES: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = (
     ),
     (
         "requires_action",
-        tuple(
-            ("required_action", v)
-            for v in (
-                *(
-                    None,
-                    {},
-                    [],
-                    "x",
-                    _asks(),
-                    _asks(_CALL, _CALL),
-                    _asks(1),
-                    _asks({**_CALL, "x": 1}),
-                    _asks(_CALL, x=1),
-                ),
-                *(_asks({**_CALL, "type": "odd"}), {**_asks(_CALL), "type": "odd"}, _asks({**_CALL, "id": 1})),
-                {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": {"a": _CALL}}},
-            )
-        ),
+        tuple(("required_action", v) for v in _ACTIONS),
     ),
     ("cancelling", (("started_at", None), ("started_at", START + 1), ("cancelled_at", END))),
     (
@@ -119,10 +108,10 @@ def _changed() -> Iterator[Any]:
         yield clean(status)
         yield without(clean(status), *(name for name, value in clean(status).items() if value is None))
     yield from (clean(status, started_at=None) for status in samples.UNSTARTED_STATUSES)
-    for status, changes in _CHANGES:
-        yield from (clean(status, **{name: value}) for name, value in changes)
+    for spoiled, changes in _CHANGES:
+        yield from (clean(spoiled, **{name: value}) for name, value in changes)
     both = {"file_ids": [], "tools": [{"type": "retrieval"}]}
-    yield from (clean(status, **both) for status in ("queued", "in_progress", "incomplete"))
+    yield from (clean(name, **both) for name in ("queued", "in_progress", "incomplete"))
     for name in ("queued", "in_progress"):
         yield {"kind": "poll", "observed_at": T0 + 3, "data": clean(name)}
     yield {"kind": "create", "data": clean("in_progress")}

@@ -303,7 +303,8 @@ def _address(url: str) -> sa.URL:
         address = make_url(url)
     except (ArgumentError, ValueError):
         address = None
-    if address is None or address.drivername not in _DRIVERS or not address.database:
+    # an @ that is not quoted leaves the end of a password in the host, which drivers print
+    if address is None or address.drivername not in _DRIVERS or not address.database or "@" in (address.host or ""):
         raise DialectError(f"{masked(url)}: expected sqlite:///FILE or postgresql://HOST/DATABASE")
     return address
 
@@ -340,11 +341,11 @@ def _found(connection: sa.Connection) -> dict[str, set[str]]:
 
 
 def _generation_of(found: Mapping[str, set[str]]) -> tuple[int, str | None]:
-    """The last generation whose tables are all there; else the first, and what of it is not."""
-    for generation in range(LATEST.number, DOCUMENT - 1, -1):
-        if _missing(found, generation) is None:
-            return generation, None
-    return DOCUMENT, _missing(found, DOCUMENT)
+    """The generation, the last of several, with the most tables that are all there; else the first, and what is not."""
+    whole = [g for g in range(DOCUMENT, LATEST.number + 1) if _missing(found, g) is None]
+    if not whole:
+        return DOCUMENT, _missing(found, DOCUMENT)
+    return max(whole, key=lambda g: (sum(len(table.c) for table in _sql_tables(g).values()), g)), None
 
 
 def _missing(found: Mapping[str, set[str]], generation: int) -> str | None:

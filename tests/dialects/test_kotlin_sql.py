@@ -1,0 +1,405 @@
+"""The tables in real SQLite and PostgreSQL databases: written, read, refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runengine.dialects.kotlin_sql import is_kotlin_sql, masked, read_runs, write_runs
+from runengine.dialects.kotlin_sql.database import open_reading, statements
+from runengine.dialects.kotlin_sql.tables import every_table, run_table
+from runengine.errors import DialectError, PayloadError, RunEngineError, TraceUnreadable
+from tests.dialects.databases import differences, execute, ids, rows, written
+from tests.dialects.documents import documents
+from tests.dialects.seed_fields import SEEDS
+from tests.validation.checking import clean
+
+HARMFUL: Final = """'; DROP TABLE "RunObject"; -- %s %(id)s :id {0} \\ \n\t\N{COMBINING ACUTE ACCENT}\N{PILE OF POO}"""
+COMPATIBLE: Final = {
+    "text": {"text"},
+    "int": {"bigint"},
+    "long": {"bigint"},
+    "blob": {"blob", "bytea"},
+    "decimal": {"numeric"},
+}
+
+
+def run(number: int, **changes: Any) -> dict[str, Any]:
+    """A run that ended well, with every field of G6, two tools and a file."""
+    tools = [{"type": "code_interpreter"}, {"type": "function", "function": {"name": f"f{number}"}}]
+    document = clean("completed", id=f"run_{number:05}", tools=tools, metadata={"n": str(number)}, temperature=0.5)
+    known = [member.name for member in run_table().members]
+    return {name: document.get(name) for name in known} | {"file_ids": [f"file_{number}"]}
+
+
+def columns(url: str, table: str) -> list[tuple[str, str]]:
+    """The columns of a table with their types, as the database tells them."""
+    if url.startswith("sqlite"):
+        return [(name, type.lower()) for _, name, type, *_ in rows(url, f'PRAGMA table_info("{table}")')]
+    asked = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = '{}' ORDER BY ordinal_position"
+    return [(name, type) for name, type in rows(url, asked.format(table))]
+
+
+class TestTables:
+    def test_every_column_of_the_document(self, url: str) -> None:
+        """The database has the document's columns in its order, of a compatible type; only `rowKey` comes after them."""
+        written(url, [])
+        seed = [(f.column, f.sql.split(" ")[0]) for f in SEEDS["kotlin-sql"] if f.sql != "----"]
+        *found, last = columns(url, "RunObject")
+        assert [name for name, _ in found] == [name for name, _ in seed]
+        assert all(type in COMPATIBLE[wanted] for (_, type), (_, wanted) in zip(found, seed, strict=True))
+        assert last == ("rowKey", "bigint")
+
+    @pytest.mark.parametrize("generation", [6, 7, 8, 9, 10, 16])
+    def test_every_generation(self, url: str, generation: int) -> None:
+        """Its tables are made, hold a run, are known again, and made a second time without harm."""
+        document = {**run(1), "parallel_tool_calls": True}
+        written(url, [document], generation)
+        written(url, [], generation)
+        with open_reading(url) as database:
+            assert database is not None
+            assert database.run_table == run_table(generation)
+        assert ids(url) == ["run_00001"]
+
+    @pytest.mark.parametrize(("there", "asked"), [(6, 14), (14, 6), (6, 7)])
+    def test_another_generation(self, url: str, there: int, asked: int) -> None:
+        """Tables of another generation are not written to, and stay as they are."""
+        written(url, [run(1)], there)
+        with pytest.raises(
+            DialectError, match=rf"its tables are those of G{there if there < 11 else 16}, not of G{asked}"
+        ):
+            written(url, [run(2)], asked)
+        assert ids(url) == ["run_00001"]
+
+    def test_negative_counts_are_refused_by_the_database(self, url: str) -> None:
+        """`int UNSIGNED` is a check, as neither database has the type."""
+        written(url, [run(1)])
+        with pytest.raises(sa.exc.IntegrityError):
+            execute(url, 'UPDATE "RunObject" SET max_prompt_tokens = -1')
+
+    @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+    def test_the_page_shows_the_statements(self, database: Any) -> None:
+        """The reference page prints the statements of G6 as SQLite gets them; PostgreSQL's differ as it says."""
+        page = (Path(__file__).parents[2] / "docs/reference/dialects/kotlin-sql.md").read_text(encoding="utf-8")
+        for statement in statements(6, database):
+            shown = statement.replace("BYTEA", "BLOB").replace(' COLLATE "C"', "")
+            if database == "postgresql" and not shown.startswith('CREATE TABLE "RunObject" ('):
+                shown = shown.replace('"rowKey" BIGINT', '"rowKey" INTEGER')
+            assert shown + ";" in page
+
+
+class TestRoundTrip:
+    @settings(max_examples=20, suppress_health_check=list(HealthCheck))
+    @given(
+        some=st.lists(documents(6), max_size=6, unique_by=lambda d: str(d["id"]).replace("\0", "\ufffd")),
+        batch=st.integers(1, 4),
+    )
+    def test_exactly_the_losses(self, url: str, some: list[dict[str, Any]], batch: int) -> None:
+        """Any documents of G6 come back in the order of ids, each the same but at exactly the places told as lost."""
+        written(url, [])
+        execute(url, 'DELETE FROM "RunObject"')
+        told = written(url, some, batch=batch)
+        read = list(read_runs(url, batch))
+        at = {str(run["id"]): run for run in read}
+        assert [str(run["id"]).encode() for run in read] == sorted(key.encode() for key in at)
+        assert len(read) == len(some)
+        for number, document in enumerate(some, 1):
+            again = at[document["id"].replace("\0", "\ufffd")]
+            assert {loss.keys for loss in told.get(number, [])} == differences(document, again)
+
+    def test_both_databases_say_the_same(self, tmp_path: Path, postgres: str) -> None:
+        """What SQLite gives back PostgreSQL gives back, in the same order, numbers of the same kind."""
+        some = [run(n, temperature=t) | {"temperature": t} for n, t in enumerate((1.0, 0.1, 1e-300, 2.5e18, 0.0, None))]
+        some += [
+            run(9) | {"id": f"run_{word}", "max_prompt_tokens": 2**31}
+            for word in ("Z", "a", "_", "é", "\U0001f4a9", "")
+        ]
+        urls = (f"sqlite:///{tmp_path}/a.db", postgres)
+        for url in urls:
+            assert not written(url, some)
+        one, other = (list(read_runs(url)) for url in urls)
+        assert repr(one) == repr(other)
+        assert one == sorted(some, key=lambda document: document["id"].encode())
+
+    def test_harmful_strings(self, url: str) -> None:
+        """Text that would be SQL, a placeholder or an escape is only text."""
+        harmful = run(1) | {
+            "id": HARMFUL,
+            "instructions": HARMFUL,
+            "file_ids": [HARMFUL],
+            "metadata": {HARMFUL: HARMFUL},
+        }
+        assert not written(url, [harmful, run(2)])
+        assert not set(written(url, [harmful])[1][1:])
+        assert list(read_runs(url)) == [harmful, run(2)]
+
+    def test_one_snapshot_a_run(self, url: str) -> None:
+        """A later snapshot replaces the earlier one with all its rows, in a batch or over batches, and it is told."""
+        new = run(1) | {"status": "failed", "tools": [], "last_error": {"code": "server_error", "message": "m"}}
+        for batch in (1, 1000):
+            told = written(url, [run(1), run(2), new], batch=batch)
+            assert "replaced" in told[3][0].why
+            assert list(read_runs(url)) == [new, run(2)]
+        counted = {t.name: rows(url, f'SELECT count(*) FROM "{t.name}"')[0][0] for t in every_table(run_table())}
+        assert counted["AssistantObject_tools_inner"] == 2
+        assert counted["FunctionObject"] == counted["RunObject_last_error"] == 1
+        assert rows(url, 'SELECT count(*) FROM "RunObjectFileIds"') == [(2,)]
+
+    def test_all_or_nothing(self, url: str) -> None:
+        """What the teller of losses or the source raises leaves the database as it was, whole batches too."""
+        written(url, [run(1)])
+
+        def broken() -> Iterator[dict[str, Any]]:
+            yield from (run(n) for n in range(2, 9))
+            raise KeyError
+
+        def refuse(number: int, losses: object) -> None:
+            raise InterruptedError(number, losses)
+
+        with pytest.raises(KeyError):
+            written(url, broken(), batch=2)
+        with pytest.raises(InterruptedError):
+            write_runs(url, [run(2), {**run(3), "seen": 1}], refuse, batch=1)
+        with pytest.raises(PayloadError, match=r"\$\.id: of document 2: expected str, found None"):
+            written(url, [run(2), {}], batch=1)
+        assert ids(url) == ["run_00001"]
+
+
+class TestReading:
+    @pytest.mark.parametrize("batch", [1, 2, 3, 6, 7, 8, 1000])
+    def test_batches(self, url: str, batch: int) -> None:
+        """Every size of batch gives each run once, whole."""
+        some = [run(n) for n in range(7)]
+        written(url, reversed(some), batch=batch)
+        assert list(read_runs(url, batch)) == some
+
+    def test_queries_do_not_grow_with_runs(self, url: str) -> None:
+        """A batch takes the same few queries whether it has one run or hundreds."""
+        written(url, [run(n) for n in range(300)])
+        asked: list[str] = []
+
+        @sa.event.listens_for(sa.Engine, "before_cursor_execute")
+        def count(*arguments: Any) -> None:
+            asked.append(arguments[2])
+
+        try:
+            next(read_runs(url, 1))
+            one, asked[:] = len(asked), []
+            next(read_runs(url, 300))
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", count)
+        assert len(asked) == one
+
+    def test_memory_does_not_grow_with_runs(self, tmp_path: Path) -> None:
+        """Writing and reading thousands of runs takes no more memory than hundreds."""
+
+        def peak(count: int) -> int:
+            url = f"sqlite:///{tmp_path}/{count}.db"
+            tracemalloc.reset_peak()
+            write_runs(url, (run(n) for n in range(count)), print, batch=100)
+            assert sum(1 for _ in read_runs(url, 100)) == count
+            return tracemalloc.get_traced_memory()[1]
+
+        peak(50)  # what is cached once
+        tracemalloc.start()
+        try:
+            assert peak(2400) < 1.5 * peak(300)
+        finally:
+            tracemalloc.stop()
+
+    def test_the_connection_cannot_write(self, url: str) -> None:
+        """A statement that would change something is refused by the database itself."""
+        written(url, [run(1)])
+        with pytest.raises(TraceUnreadable, match=r"read-?only"), open_reading(url) as database:
+            assert database is not None
+            database.connection.exec_driver_sql('DELETE FROM "RunObject"')
+        assert ids(url) == ["run_00001"]
+
+    def test_the_file_stays_as_it_is(self, tmp_path: Path) -> None:
+        """Reading changes no byte of a SQLite file, needs no right to write it, and leaves no file beside it."""
+        file = tmp_path / "a b#.db"
+        written(f"sqlite:///{file}", [run(1)])
+        before = file.read_bytes()
+        assert ids(f"sqlite:///{file}") == ["run_00001"]
+        assert file.read_bytes() == before
+        assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+    def test_one_state_throughout(self, url: str) -> None:
+        """Runs that are written while others are read do not appear half way."""
+        written(url, [run(n) for n in range(4)])
+        if url.startswith("sqlite"):
+            execute(url, "PRAGMA journal_mode = wal")
+        reading = read_runs(url, 2)
+        next(reading)
+        written(url, [run(9), run(3) | {"status": "failed"}])
+        assert [(run["id"], run["status"]) for run in reading][1:] == [
+            ("run_00002", "completed"),
+            ("run_00003", "completed"),
+        ]
+        assert len(ids(url)) == 5
+
+    @pytest.mark.parametrize(
+        ("sql", "field", "value"),
+        [
+            ('UPDATE "RunObject" SET last_error = 99', "last_error", 99),
+            ("UPDATE \"RunObject\" SET status = 'done'", "status", "done"),
+            ('UPDATE "RunObject" SET created_at = 0', "created_at", 0),
+            (
+                'DELETE FROM "FunctionObject"',
+                "tools",
+                [{"type": "code_interpreter"}, {"type": "function", "function": 4}],
+            ),
+            ('DELETE FROM "AssistantObject_tools_inner"', "tools", [2, 3]),
+        ],
+    )
+    def test_what_cannot_be_understood(self, url: str, sql: str, field: str, value: Any) -> None:
+        """A number that names no row, or a wrong word, is left in its field as it stands."""
+        written(url, [run(1)])
+        execute(url, sql)
+        [read] = read_runs(url)
+        if field == "tools":
+            numbered = [tool if isinstance(tool, int) else tool.get("function") for tool in read["tools"]]
+            assert any(isinstance(number, int) for number in numbered)
+        else:
+            assert differences(read, run(1)) == {(field,)}
+            assert read[field] == value
+
+    @pytest.mark.parametrize(
+        ("cell", "field", "value"),
+        [
+            ("started_at = 'soon'", "started_at", "soon"),
+            ("started_at = 1.5", "started_at", 1.5),
+            ("started_at = x'c3a9ff'", "started_at", "é\\xff"),
+            ("metadata = '{\"a\": 1}'", "metadata", {"a": 1}),
+            ("metadata = x'7b'", "metadata", "{"),
+            ("metadata = 5", "metadata", 5),
+            ("temperature = 'warm'", "temperature", "warm"),
+            ("usage = 'none'", "usage", "none"),
+        ],
+    )
+    def test_sqlite_cells_of_any_type(self, tmp_path: Path, cell: str, field: str, value: Any) -> None:
+        """SQLite lets any type into any cell: a wrong one is left in its field, legible."""
+        url = f"sqlite:///{tmp_path}/a.db"
+        written(url, [run(1)])
+        execute(url, f'UPDATE "RunObject" SET {cell}')
+        [read] = read_runs(url)
+        assert {way[0] for way in differences(read, run(1))} == {field}
+        assert read[field] == value
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("sql", "missing"),
+        [
+            ('ALTER TABLE "RunObject" DROP COLUMN started_at', "no column RunObject.started_at"),
+            ('ALTER TABLE "RunObject" RENAME COLUMN usage TO used', "no column RunObject.usage"),
+            ('DROP TABLE "RunCompletionUsage"', "no table RunCompletionUsage"),
+            ('DROP TABLE "RunObjectFileIds"', "no table RunObjectFileIds"),
+        ],
+    )
+    def test_half_a_set_of_tables(self, url: str, sql: str, missing: str) -> None:
+        """A table or column that is missing is named, for reading and for writing."""
+        written(url, [run(1)])
+        execute(url, sql)
+        for attempt in (lambda: is_kotlin_sql(url), lambda: ids(url)):
+            with pytest.raises(TraceUnreadable, match=rf"kotlin-sql: half a set of tables: {missing}$"):
+                attempt()
+        if "TABLE" not in sql.split(" ")[0:2] or "ALTER" in sql:
+            with pytest.raises(DialectError, match=missing):
+                written(url, [run(2)])
+
+    def test_no_such_tables(self, url: str) -> None:
+        """A database with other tables is not recognised, and not read."""
+        written(url, [])
+        for (name,) in rows(url, "SELECT name FROM sqlite_master WHERE type = 'table'") if "sqlite" in url else ():
+            execute(url, f'DROP TABLE "{name}"')
+        if "sqlite" not in url:
+            execute(url, "DROP SCHEMA public CASCADE")
+            execute(url, "CREATE SCHEMA public")
+        execute(url, "CREATE TABLE runs (id TEXT)")
+        assert is_kotlin_sql(url) is False
+        with pytest.raises(TraceUnreadable, match="no table RunObject"):
+            ids(url)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "sqlite://",
+            "sqlite:///",
+            "postgresql://localhost",
+            "mysql://localhost/runs",
+            "postgresql://localhost:port/runs",
+            "postgresql://me:p@ss@localhost/runs",
+            "runs.db",
+            "",
+            "sqlite+aiosqlite:///runs.db",
+        ],
+    )
+    def test_no_address(self, url: str) -> None:
+        """What is no address of a database is answered with what one looks like."""
+        for attempt in (lambda: is_kotlin_sql(url), lambda: written(url, [])):
+            with pytest.raises(DialectError, match=r"expected sqlite:///FILE or postgresql://HOST/DATABASE$"):
+                attempt()
+
+    @pytest.mark.parametrize(
+        ("make", "said"),
+        [
+            (lambda path: None, "there is no such file"),
+            (lambda path: path.mkdir(), "there is no such file"),
+            (lambda path: path.write_bytes(b"{}" * 999), "file is not a database"),
+        ],
+    )
+    def test_files_that_are_none(self, tmp_path: Path, make: Callable[[Path], object], said: str) -> None:
+        """A file that is missing or no database is named in one line, and not made by looking."""
+        file = tmp_path / "a.db"
+        make(file)
+        there = file.exists()
+        with pytest.raises(TraceUnreadable) as caught:
+            ids(f"sqlite:///{file}")
+        assert str(caught.value) == f"sqlite:///{file}: {said}"
+        assert file.exists() == there
+
+    def test_a_server_that_does_not_answer(self) -> None:
+        """It is one line, without the password."""
+        url = "postgresql://me:s3%40cret@127.0.0.1:1/runs?password=s3cret"
+        for attempt in (lambda: ids(url), lambda: written(url, [])):
+            with pytest.raises(RunEngineError) as caught:
+                attempt()
+            said = str(caught.value)
+            assert "s3" not in said
+            assert "\n" not in said
+            assert "refused" in said
+
+    @pytest.mark.parametrize("library", ["sqlalchemy", "psycopg"])
+    def test_without_the_extra(self, library: str) -> None:
+        """Where a driver is not installed, the line names the extra; nothing imports it before it is needed."""
+        program = f"""
+import sys
+sys.modules[{library!r}] = None
+from runengine.cli import main
+assert "sqlalchemy" not in sys.modules or sys.modules["sqlalchemy"] is None
+sys.exit(main(["check", "postgresql://localhost/runs"]))
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "pip install 'runengine[sql]'" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_masked(self) -> None:
+        """Whatever a password has in it is not shown; an address without one is."""
+        assert masked("postgresql://me:a@b:c/d@host/runs?x=1") == "postgresql://me:***@host/runs?x=1"
+        assert (
+            masked("postgresql:///runs?host=/tmp&password=a&sslpassword=b")
+            == "postgresql:///runs?host=/tmp&password=***&sslpassword=***"
+        )
+        for plain in ("sqlite:////tmp/a@b:c.db", "postgresql://me@host:5432/runs", "postgresql:///runs?host=/tmp"):
+            assert masked(plain) == plain
