@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -118,20 +118,21 @@ NOT_A_ROW: Final = (ValueError, RecursionError)
 """What a row decoder raises."""
 
 
-def row_decoder(texts: Iterable[str], values: Iterable[str], raws: Iterable[str]) -> Callable[[bytes], Any]:
+def row_decoder(keys: Mapping[str, Literal["text", "value", "raw"]]) -> Callable[[bytes], Any]:
     """A decoder of JSON objects with known keys to rows, which takes half the time of `decode`.
 
     Args:
-        texts: Keys that must be there and hold a string.
-        values: Keys whose value is decoded.
-        raws: Keys whose value is kept as the bytes that stand there, not decoded: compare it with one that was.
+        keys: Each key and what is made of it, best in the order in which they usually stand. A "text" must be there and
+            be a string; a "value" is decoded; of a "raw" the bytes that stand there are kept, not decoded: compare
+            them with some that were.
 
     Returns:
-        A function of a line to an object with these attributes, `ABSENT` where a key of `values` is not there (for
-        one of `raws`, no bytes). It raises one of `NOT_A_ROW` where the line is anything else: read that with `decode`.
+        A function of a line to an object with these attributes, `ABSENT` where the key of a value is not there, no
+        bytes where that of a raw is not. It raises one of `NOT_A_ROW` where the line is anything else: read that with
+        `decode`.
 
     Example:
-        >>> row_of = row_decoder(["id"], ["created_at"], ["tools"])
+        >>> row_of = row_decoder({"id": "text", "created_at": "value", "tools": "raw"})
         >>> row = row_of(b'{"id": "run_1", "tools": [ ]}')
         >>> row.id, row.created_at is ABSENT, bytes(row.tools)
         ('run_1', True, b'[ ]')
@@ -139,13 +140,14 @@ def row_decoder(texts: Iterable[str], values: Iterable[str], raws: Iterable[str]
         ... except NOT_A_ROW: print("no row")
         no row
     """
+    kinds: dict[str, tuple[Any, ...]] = {
+        "text": (str,),
+        "value": (Any, ABSENT),
+        "raw": (msgspec.Raw, msgspec.Raw(b"")),
+    }
     row = msgspec.defstruct(
         "Row",
-        [
-            *((name, str) for name in texts),
-            *((name, Any, ABSENT) for name in values),
-            *((name, msgspec.Raw, msgspec.Raw(b"")) for name in raws),
-        ],
+        [(key, *kinds[kind]) for key, kind in keys.items()],
         kw_only=True,
         forbid_unknown_fields=True,
         gc=False,

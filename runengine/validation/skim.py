@@ -30,12 +30,17 @@ from runengine.validation.summary import SKEW_S, Options, Summary
 
 __all__ = ["Skim"]
 
-_TEXTS: Final = ("id", "object", "thread_id", "assistant_id", "status")
 _PAYLOAD: Final = tuple(name for name, f in FIELDS.items() if f.role == "payload")
 _MOVING: Final = (*STAMPS, *_PAYLOAD)
 _REQUEST: Final = (*(name for name, f in FIELDS.items() if f.role == "request"), *WIRE_EXTRAS)
 
-_row_of: Final = row_decoder(_TEXTS, (*_MOVING, "metadata"), _REQUEST)
+_row_of: Final = row_decoder(
+    {
+        name: "text" if f.role in ("identity", "status") else "raw" if name in _REQUEST else "value"
+        for name, f in FIELDS.items()
+    }
+    | dict.fromkeys(WIRE_EXTRAS, "raw")
+)
 _moving_of: Final = attrgetter(*_MOVING)
 _request_of: Final = attrgetter(*_REQUEST)
 

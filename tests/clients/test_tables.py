@@ -19,6 +19,11 @@ OURS: Final = [n for n in RUN if n >= 6]
 """Generations that we have tables for."""
 
 
+NO_TABLE: Final = {"ranker": "long"}
+"""Columns for an enumeration under a name of its own: generated as a key of a table that there is none of; ours hold
+the word."""
+
+
 def spelled(column: Column, table: Table) -> str:
     """A column's type as the generator writes it."""
     plain = "int UNSIGNED" if column.type == "unsigned" else column.type
@@ -44,9 +49,12 @@ def test_the_generator_makes_the_document(generated: Clients) -> None:
 def test_our_tables_are_the_generated_ones(generated: Clients, generation: int) -> None:
     """Each of our tables has the generated one's name and columns, in its order, besides `rowKey` and `position`."""
     made = tables(generated.source("ktorm-schema", generation))
+    assert "FileSearchRanker" not in made
     for table in every_table(run_table(generation)):
         ours = [(column.name, spelled(column, table)) for column in table.columns]
-        assert ours == list(columns(made[table.name]).items()), table.name
+        generated_columns = columns(made[table.name]).items()
+        theirs = [(name, "text" if type_ == NO_TABLE.get(name) else type_) for name, type_ in generated_columns]
+        assert ours == theirs, table.name
         for array in table.arrays:
             assert columns(made[array.table]) == joined(array)
 

@@ -113,7 +113,7 @@ class TestRoundTrip:
 
     @given(runs())
     def test_what_the_engine_makes(self, run: Any) -> None:
-        """A run as the engine writes it comes back whole, but for zeros, and keys and words that the tables have not."""
+        """A run of the engine comes back whole, but for zeros, and keys and words that the tables have not."""
         document = write_run(run)
         lost = {loss.keys[0] for loss in losses(document, through_rows(document, 16))}
         zero = {key for key, value in document.items() if value in (0, "")}
