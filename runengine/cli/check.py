@@ -152,7 +152,7 @@ def run(arguments: argparse.Namespace) -> int:
         dialect=arguments.dialect,
     )
     checker = Checker(options)
-    with _output(arguments.output) as out:
+    with _output(arguments.output, arguments.paths) as out:
         report = FORMATS[arguments.format](out, arguments.verbose)
         unread: list[str] = []
         for violation in _violations(arguments.paths, arguments.reader, checker, unread):
@@ -189,16 +189,25 @@ def _exit_code(summary: Summary, fail_on: str, unread: bool) -> int:
 
 
 @contextmanager
-def _output(path: str | None) -> Iterator[TextIO]:
+def _output(path: str | None, inputs: list[str]) -> Iterator[TextIO]:
     if path is None:
         yield sys.stdout
         return
+    if any(_same_file(path, given) for given in inputs):
+        raise TraceUnreadable(path, 0, 0, "it is an input, which the report would overwrite; choose another file")
     try:
         file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError as error:
         raise TraceUnreadable(path, 0, 0, f"cannot be written: {error.strerror}") from None
     with file:
         yield file
+
+
+def _same_file(path: str, other: str) -> bool:
+    try:
+        return Path(path).samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager

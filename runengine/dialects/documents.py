@@ -17,7 +17,7 @@ from runengine.core.records import RunObject
 from runengine.dialects.limits import Loss, limits_of
 from runengine.dialects.native import read_run, write_run
 from runengine.dialects.shapes import SHAPES, Shape
-from runengine.dialects.spellings import SPELLINGS, slots_of
+from runengine.dialects.spellings import NESTED_FIRST, SPELLINGS, slots_of
 
 __all__ = ["DIALECTS", "JsonDialect", "Written", "dialect_named"]
 
@@ -121,7 +121,7 @@ class JsonDialect:
             elif name not in FIELDS:
                 losses.append(Loss((name,), "the client drops keys it does not know"))
         if not shape.keeps_unknown:
-            made = _stripped(made, RunObject, (), losses)
+            made = _stripped(made, RunObject, (), losses, target)
         return Written(_renamed(made, RunObject, self._out), tuple(losses))
 
     def read(self, document: dict[str, JSON]) -> RunObject:
@@ -164,7 +164,7 @@ def _renamed(document: dict[str, JSON], part: type[Part], renames: Renames) -> d
 
 
 def _stripped(
-    document: dict[str, JSON], part: type[Part], way: tuple[str | int, ...], losses: list[Loss]
+    document: dict[str, JSON], part: type[Part], way: tuple[str | int, ...], losses: list[Loss], target: int
 ) -> dict[str, JSON]:
     """Without the keys that a generated class does not have, each of which is told."""
     slots = {slot.name: slot for slot in slots_of(part)}
@@ -177,10 +177,16 @@ def _stripped(
             continue
         if value is None and way and slot.nullable:
             continue  # generated classes leave nested nulls out, or refuse them
+        if NESTED_FIRST.get((part, key), 0) > target:
+            losses.append(Loss(here, f"{GENERATIONS[target].name} has no such key"))
+            continue
         if slot.part is not None and type(value) is dict:
-            value = _stripped(value, slot.part, here, losses)
+            value = _stripped(value, slot.part, here, losses, target)
         elif slot.part is not None and type(value) is list:
-            value = [_stripped(v, slot.part, (*here, i), losses) if type(v) is dict else v for i, v in enumerate(value)]
+            inner = slot.part
+            value = [
+                _stripped(v, inner, (*here, i), losses, target) if type(v) is dict else v for i, v in enumerate(value)
+            ]
         made[key] = value
     return made
 

@@ -6,7 +6,7 @@ Source: FACTS §8; what TypeScript and Ruby do was measured on generated clients
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrs import frozen
 
@@ -59,20 +59,23 @@ def limits_of(document: dict[str, JSON], shape: Shape, target: int) -> Iterator[
         ['max_prompt_tokens']
     """
     name = GENERATIONS[target].name
-    if document.get("status") == INCOMPLETE and target < INCOMPLETE_FIRST and shape.name != "native":
+    if document.get("status") == INCOMPLETE and target < INCOMPLETE_FIRST and "words" in shape.refuses:
         yield Loss(("status",), f"{name} has no status incomplete", "limit")
     for limit in shape.limits:
         known = FIELDS[limit.path].declared_in(target) and limit.first <= target <= limit.last
-        if known and document.get(limit.path) == limit.when:
+        missing = limit.path not in document and not FIELDS[limit.path].nullable_in(target)  # filled in, not null
+        if known and not missing and document.get(limit.path) == limit.when:
             yield Loss((limit.path,), limit.why, "limit")
     for path, words in WORDS.items():
         tool = path == "tools[].type"
         if not FIELDS[path.partition(".")[0].removesuffix("[]")].declared_in(target) or not shape.refuses:
             continue
         for keys, value in _places(document, path):
-            if type(value) is not str or value in words.known_in(target):
+            if type(value) is not str or (value in words.known_in(target) and value not in _RECORDED):
                 continue
-            if tool and "tools" in shape.refuses:
+            if path == "response_format.type" and "tools" in shape.refuses and target >= _FORMATS_FIRST:
+                yield Loss(keys, f"{name} has no format {value!r}; the client drops it", "limit")
+            elif tool and "tools" in shape.refuses:
                 yield Loss(
                     keys[:-1], f"{name} has no tool of type {value!r}; the client drops it from the list", "limit"
                 )
@@ -80,6 +83,48 @@ def limits_of(document: dict[str, JSON], shape: Shape, target: int) -> Iterator[
                 yield Loss(keys, f"{name} has no word {value!r} there; the client raises", "limit")
     if "ranges" in shape.refuses:
         yield from _out_of_range(document, target)
+    yield from _without_its_object(document, shape, target)
+    yield from _free_objects(document, shape, target)
+
+
+_RECORDED: Final = {"default-2024-08-21"}
+_FORMATS_FIRST: Final = 11
+_STRING_MAP_FIRST: Final = 13
+_NEEDS: Final = (
+    ("tools[]", "function", "function", "tools"),
+    ("response_format", "json_schema", "json_schema", "tools"),
+    ("required_action", "submit_tool_outputs", "submit_tool_outputs", "words"),
+    ("tools[].file_search.ranking_options", None, "score_threshold", "ranges"),
+)
+"""Objects whose class needs a key, when their type is this word; and which of `refuses` says that it minds."""
+
+
+def _without_its_object(document: dict[str, JSON], shape: Shape, target: int) -> Iterator[Loss]:
+    for path, word, key, refuses in _NEEDS:
+        if refuses not in shape.refuses or (path == "response_format" and target < _FORMATS_FIRST):
+            continue
+        for keys, value in _places(document, path):
+            if type(value) is dict and (word is None or value.get("type") == word) and value.get(key) is None:
+                yield Loss(keys, f"it has no {key}; the client drops or refuses it", "limit")
+
+
+def _free_objects(document: dict[str, JSON], shape: Shape, target: int) -> Iterator[Loss]:
+    metadata = document.get("metadata")
+    if target >= _STRING_MAP_FIRST and "words" in shape.refuses and type(metadata) is dict:
+        for key, value in metadata.items():
+            if type(value) is not str:
+                yield Loss(("metadata", key), "the client makes text of it, or refuses it", "limit")
+    if "array nulls" in shape.refuses:
+        for path in ("metadata", "tools[].function.parameters", "response_format.json_schema.schema"):
+            for keys, value in _places(document, path):
+                if _null_in_array(value):
+                    yield Loss(keys, "the client drops nulls from arrays", "limit")
+
+
+def _null_in_array(value: JSON) -> bool:
+    if type(value) is list:
+        return None in value or any(_null_in_array(item) for item in value)
+    return type(value) is dict and any(_null_in_array(item) for item in value.values())
 
 
 def _out_of_range(document: dict[str, JSON], target: int) -> Iterator[Loss]:

@@ -84,13 +84,14 @@ def _limits(shape: Shape) -> Iterator[str]:
         "words": "Words that the schema of its generation does not have: its client raises.",
         "ranges": "Numbers out of the published ranges, and more than 20 tools: its client raises.",
         "tools": "Tools of a type that the schema of its generation does not have: its client drops them.",
+        "array nulls": "Nulls inside arrays of free objects (metadata, parameters, schema): its client drops them.",
     }
     rows = [
         f"- `{limit.path}` = {json.dumps(limit.when)} in G{limit.first} to G{limit.last}: {limit.why}."
         for limit in shape.limits
     ]
     rows += [f"- {others[what]}" for what in shape.refuses]
-    if shape.name not in ("native", "azure"):
+    if "words" in shape.refuses:
         rows.append('- `status` = "incomplete" before G9: its enumeration has eight statuses.')
     yield from rows or ["Nothing."]
 

@@ -55,7 +55,7 @@ class Shape:
         keeps_unknown: Keys that no generation declares are kept.
         limits: Values that its client refuses.
         refuses: What else it does: "words" and "ranges" that the schema does not have raise; "tools" of a type that
-            the schema does not have are dropped from the list.
+            the schema does not have are dropped from the list; "array nulls" inside free objects vanish.
         fills_in: What its client adds where the wire leaves it out: path and value.
         note: What else is to be known.
 
@@ -72,7 +72,7 @@ class Shape:
     optional_nulls: Nulls = "left out"
     keeps_unknown: bool = False
     limits: tuple[Limit, ...] = ()
-    refuses: tuple[Literal["words", "ranges", "tools"], ...] = ()
+    refuses: tuple[Literal["words", "ranges", "tools", "array nulls"], ...] = ()
     fills_in: tuple[tuple[str, object], ...] = field(default=())
     note: str = ""
 
@@ -88,6 +88,13 @@ _NOT_NULLABLE: Final = (
     Limit(path="parallel_tool_calls", when=None, why="not nullable", first=10),
 )
 """What generated classes with types that may not be null refuse (Ruby: measured; Dart: read from its source)."""
+
+_FILLED: Final = (
+    ("parallel_tool_calls", True),
+    ("tools[].function.strict", False),
+    ("response_format.json_schema.strict", False),
+    ("response_format.type", "text"),  # before G11
+)
 
 SHAPES: Final[dict[str, Shape]] = {
     shape.name: shape
@@ -119,13 +126,9 @@ SHAPES: Final[dict[str, Shape]] = {
                 Limit(path="max_prompt_tokens", when=None, why="valid? raises on nil", first=6),
                 Limit(path="max_completion_tokens", when=None, why="valid? raises on nil", first=6),
             ),
-            refuses=("words", "ranges", "tools"),
-            fills_in=(
-                ("parallel_tool_calls", True),
-                ("tools[].function.strict", False),
-                ("response_format.json_schema.strict", False),
-            ),
-            note="From G13 metadata values become text. Nulls inside arrays of free objects vanish.",
+            refuses=("words", "ranges", "tools", "array nulls"),
+            fills_in=_FILLED,
+            note="From G13 metadata values become text.",
         ),
         Shape(
             name="julia",
@@ -133,7 +136,7 @@ SHAPES: Final[dict[str, Shape]] = {
             home=1,
             nulls="left out",
             refuses=("words", "ranges"),
-            fills_in=(("parallel_tool_calls", True), ("tools[].function.strict", False)),
+            fills_in=_FILLED,
             note="check_required is false for every real run, since it wants all stamps at once.",
         ),
         Shape(
@@ -142,7 +145,7 @@ SHAPES: Final[dict[str, Shape]] = {
             home=14,
             limits=_NOT_NULLABLE,
             refuses=("words", "tools"),
-            fills_in=(("parallel_tool_calls", True), ("tools[].function.strict", False)),
+            fills_in=(*_FILLED, ("tools", []), ("file_ids", [])),
             note="Names in memory have humps, and `function` is `function_`; the wire has the API's keys.",
         ),
         Shape(

@@ -13,11 +13,13 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from attrs import fields, frozen
 
+from runengine.core import parts
 from runengine.core.fields import FIELDS
+from runengine.core.generations import LATEST
 from runengine.core.parts import Part
 from runengine.core.records import RunObject
 
-__all__ = ["COLUMNS", "SPELLINGS", "Slot", "Spelling", "camel", "slots_of"]
+__all__ = ["COLUMNS", "NESTED_FIRST", "SPELLINGS", "Slot", "Spelling", "camel", "slots_of"]
 
 COLUMNS: Final = ("ruby", "julia", "dart", "typescript", "typescript-instance", "kotlin-sql")
 """The columns; `native` and `azure` spell every field as the API does."""
@@ -60,6 +62,16 @@ _MODELS: Final = {
     "response_format": "AssistantsApiResponseFormatOption",
     "tools": "AssistantObjectToolsInner",
 }
+
+
+NESTED_FIRST: Final[Mapping[tuple[type[Part], str], int]] = {
+    (parts.RequiredAction, "submit_tool_approval"): LATEST.number + 1,  # Azure's own (FACTS §2.1)
+    (parts.Tool, "file_search"): 9,
+    (parts.FileSearchOptions, "ranking_options"): 11,
+    (parts.FunctionDefinition, "strict"): 11,
+    (parts.ResponseFormat, "json_schema"): 11,
+}
+"""The generation during which a key inside the run was published (FACTS §2.7, §2.8), for the younger ones."""
 
 
 @frozen(kw_only=True)

@@ -131,6 +131,14 @@ class TestExitCodes:
         assert (code, err.count("\n")) == (2, 1)
         assert str(tmp_path / "no" / "x") in err
 
+    def test_output_is_an_input(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """A report is not written over the recording it is about, under whatever name."""
+        path = write(tmp_path / "a.jsonl", BAD)
+        before = Path(path).read_bytes()
+        code, out, err = run(capsys, path, "-o", tmp_path / "." / ".." / tmp_path.name / "a.jsonl")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert Path(path).read_bytes() == before
+
 
 class TestOptions:
     """What each option changes."""

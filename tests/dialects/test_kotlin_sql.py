@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import IntegrityError
 
-from runengine.dialects.kotlin_sql import is_kotlin_sql, masked, read_runs, write_runs
+from runengine.dialects.kotlin_sql import read_runs, write_runs
 from runengine.dialects.kotlin_sql.database import open_reading, statements
 from runengine.dialects.kotlin_sql.tables import every_table, run_table
-from runengine.errors import DialectError, PayloadError, RunEngineError, TraceUnreadable
+from runengine.errors import DialectError, PayloadError, TraceUnreadable
 from tests.dialects.databases import differences, execute, ids, rows, written
 from tests.dialects.documents import documents
 from tests.dialects.seed_fields import SEEDS
@@ -93,7 +92,7 @@ class TestTables:
     def test_negative_counts_are_refused_by_the_database(self, url: str) -> None:
         """`int UNSIGNED` is a check, as neither database has the type."""
         written(url, [run(1)])
-        with pytest.raises(sa.exc.IntegrityError):
+        with pytest.raises(IntegrityError):
             execute(url, 'UPDATE "RunObject" SET max_prompt_tokens = -1')
 
     @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
@@ -108,7 +107,7 @@ class TestTables:
 
 
 class TestRoundTrip:
-    @settings(max_examples=20, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
     @given(
         some=st.lists(documents(6), max_size=6, unique_by=lambda d: str(d["id"]).replace("\0", "\ufffd")),
         batch=st.integers(1, 4),
@@ -138,7 +137,7 @@ class TestRoundTrip:
             assert not written(url, some)
         one, other = (list(read_runs(url)) for url in urls)
         assert repr(one) == repr(other)
-        assert one == sorted(some, key=lambda document: document["id"].encode())
+        assert one == sorted(some, key=lambda document: str(document["id"]).encode())
 
     def test_harmful_strings(self, url: str) -> None:
         """Text that would be SQL, a placeholder or an escape is only text."""
@@ -197,7 +196,7 @@ class TestReading:
         written(url, [run(n) for n in range(300)])
         asked: list[str] = []
 
-        @sa.event.listens_for(sa.Engine, "before_cursor_execute")
+        @event.listens_for(Engine, "before_cursor_execute")
         def count(*arguments: Any) -> None:
             asked.append(arguments[2])
 
@@ -206,7 +205,7 @@ class TestReading:
             one, asked[:] = len(asked), []
             next(read_runs(url, 300))
         finally:
-            sa.event.remove(sa.Engine, "before_cursor_execute", count)
+            event.remove(Engine, "before_cursor_execute", count)
         assert len(asked) == one
 
     def test_memory_does_not_grow_with_runs(self, tmp_path: Path) -> None:
@@ -265,9 +264,9 @@ class TestReading:
             (
                 'DELETE FROM "FunctionObject"',
                 "tools",
-                [{"type": "code_interpreter"}, {"type": "function", "function": 4}],
+                [{"type": "code_interpreter"}, {"type": "function", "function": 5}],
             ),
-            ('DELETE FROM "AssistantObject_tools_inner"', "tools", [2, 3]),
+            ('DELETE FROM "AssistantObject_tools_inner"', "tools", [3, 4]),
         ],
     )
     def test_what_cannot_be_understood(self, url: str, sql: str, field: str, value: Any) -> None:
@@ -275,12 +274,8 @@ class TestReading:
         written(url, [run(1)])
         execute(url, sql)
         [read] = read_runs(url)
-        if field == "tools":
-            numbered = [tool if isinstance(tool, int) else tool.get("function") for tool in read["tools"]]
-            assert any(isinstance(number, int) for number in numbered)
-        else:
-            assert differences(read, run(1)) == {(field,)}
-            assert read[field] == value
+        assert {way[0] for way in differences(read, run(1))} == {field}
+        assert read[field] == value
 
     @pytest.mark.parametrize(
         ("cell", "field", "value"),
@@ -303,106 +298,3 @@ class TestReading:
         [read] = read_runs(url)
         assert {way[0] for way in differences(read, run(1))} == {field}
         assert read[field] == value
-
-
-class TestRefusals:
-    @pytest.mark.parametrize(
-        ("sql", "missing"),
-        [
-            ('ALTER TABLE "RunObject" DROP COLUMN started_at', "no column RunObject.started_at"),
-            ('ALTER TABLE "RunObject" RENAME COLUMN usage TO used', "no column RunObject.usage"),
-            ('DROP TABLE "RunCompletionUsage"', "no table RunCompletionUsage"),
-            ('DROP TABLE "RunObjectFileIds"', "no table RunObjectFileIds"),
-        ],
-    )
-    def test_half_a_set_of_tables(self, url: str, sql: str, missing: str) -> None:
-        """A table or column that is missing is named, for reading and for writing."""
-        written(url, [run(1)])
-        execute(url, sql)
-        for attempt in (lambda: is_kotlin_sql(url), lambda: ids(url)):
-            with pytest.raises(TraceUnreadable, match=rf"kotlin-sql: half a set of tables: {missing}$"):
-                attempt()
-        if "TABLE" not in sql.split(" ")[0:2] or "ALTER" in sql:
-            with pytest.raises(DialectError, match=missing):
-                written(url, [run(2)])
-
-    def test_no_such_tables(self, url: str) -> None:
-        """A database with other tables is not recognised, and not read."""
-        execute(url, "CREATE TABLE runs (id TEXT)")
-        assert is_kotlin_sql(url) is False
-        with pytest.raises(TraceUnreadable, match="no table RunObject"):
-            ids(url)
-
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "sqlite://",
-            "sqlite:///",
-            "postgresql://localhost",
-            "mysql://localhost/runs",
-            "postgresql://localhost:port/runs",
-            "postgresql://me:p@ss@localhost/runs",
-            "runs.db",
-            "",
-            "sqlite+aiosqlite:///runs.db",
-        ],
-    )
-    def test_no_address(self, url: str) -> None:
-        """What is no address of a database is answered with what one looks like."""
-        for attempt in (lambda: is_kotlin_sql(url), lambda: written(url, [])):
-            with pytest.raises(DialectError, match=r"expected sqlite:///FILE or postgresql://HOST/DATABASE$"):
-                attempt()
-
-    @pytest.mark.parametrize(
-        ("make", "said"),
-        [
-            (lambda path: None, "there is no such file"),
-            (lambda path: path.mkdir(), "there is no such file"),
-            (lambda path: path.write_bytes(b"{}" * 999), "file is not a database"),
-        ],
-    )
-    def test_files_that_are_none(self, tmp_path: Path, make: Callable[[Path], object], said: str) -> None:
-        """A file that is missing or no database is named in one line, and not made by looking."""
-        file = tmp_path / "a.db"
-        make(file)
-        there = file.exists()
-        with pytest.raises(TraceUnreadable) as caught:
-            ids(f"sqlite:///{file}")
-        assert str(caught.value) == f"sqlite:///{file}: {said}"
-        assert file.exists() == there
-
-    def test_a_server_that_does_not_answer(self) -> None:
-        """It is one line, without the password."""
-        url = "postgresql://me:s3%40cret@127.0.0.1:1/runs?password=s3cret"
-        for attempt in (lambda: ids(url), lambda: written(url, [])):
-            with pytest.raises(RunEngineError) as caught:
-                attempt()
-            said = str(caught.value)
-            assert "s3" not in said
-            assert "\n" not in said
-            assert "refused" in said
-
-    @pytest.mark.parametrize("library", ["sqlalchemy", "psycopg"])
-    def test_without_the_extra(self, library: str) -> None:
-        """Where a driver is not installed, the line names the extra; nothing imports it before it is needed."""
-        program = f"""
-import sys
-sys.modules[{library!r}] = None
-from runengine.cli import main
-assert "sqlalchemy" not in sys.modules or sys.modules["sqlalchemy"] is None
-sys.exit(main(["check", "postgresql://localhost/runs"]))
-"""
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-        assert done.returncode == 2
-        assert "pip install 'runengine[sql]'" in done.stderr
-        assert "Traceback" not in done.stderr
-
-    def test_masked(self) -> None:
-        """Whatever a password has in it is not shown; an address without one is."""
-        assert masked("postgresql://me:a@b:c/d@host/runs?x=1") == "postgresql://me:***@host/runs?x=1"
-        assert (
-            masked("postgresql:///runs?host=/tmp&password=a&sslpassword=b")
-            == "postgresql:///runs?host=/tmp&password=***&sslpassword=***"
-        )
-        for plain in ("sqlite:////tmp/a@b:c.db", "postgresql://me@host:5432/runs", "postgresql:///runs?host=/tmp"):
-            assert masked(plain) == plain

@@ -66,7 +66,7 @@ class TestTables:
 
     def test_the_nested_tables(self) -> None:
         """Every other table has the columns that the generator gives it."""
-        expected = dict(line.split(":") for line in NESTED.strip().splitlines())
+        expected = {name: columns for name, _, columns in (line.partition(":") for line in NESTED.strip().splitlines())}
         found = {t.name: ", ".join(map(spelled, t.columns)) for t in every_table(run_table()) if t.name != "RunObject"}
         assert found == {name: columns.strip() for name, columns in expected.items()}
 

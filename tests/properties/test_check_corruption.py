@@ -266,3 +266,20 @@ class TestGenerations:
         for name in FIELDS.keys() - record.keys():
             checked = check_lines({**record, name: None}, generation=generation, select=("RE309",))
             assert [(v.field, v.severity) for v in checked.violations] == [(name, "info")]
+
+    def test_speaks_only_if_all_agree(self) -> None:
+        """Where keys and date leave several generations, a key that one of them lacks or requires is no violation."""
+        dated = {
+            "created_at": GENERATIONS[6].published_s,
+            "started_at": None,
+            "expires_at": GENERATIONS[6].published_s + 600,
+        }
+        either = without(clean("queued", **dated), "file_ids", "top_p", "parallel_tool_calls")
+        assert check_lines(either).violations == []
+        assert errors(check_lines(either, generation=6)) == {("RE307", "file_ids")}
+        assert check_lines(either, generation=8).violations == []
+        assert errors(check_lines(either, generation=10)) == {("RE307", "parallel_tool_calls")}
+        both = clean("queued", file_ids=[], parallel_tool_calls=True)
+        assert check_lines(both).violations == []
+        assert [v.field for v in check_lines(both, generation=7).violations] == ["parallel_tool_calls"]
+        assert [v.field for v in check_lines(both, generation=10).violations] == ["file_ids"]

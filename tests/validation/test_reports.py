@@ -122,8 +122,13 @@ class TestText:
     @pytest.mark.parametrize("line", [1, 100, 1234])
     def test_is_written_as_it_is(self, line: int) -> None:
         """Markup and the names of emoji in foreign text are text: a line number 100 stays one."""
-        written = report([violation(path="[red]a:smile:", line=line, message="[/] :bug: [bold]x\\")], Summary(), "text")
-        assert written.splitlines()[0] == f"[red]a:smile::{line}: error RE201 missing-stamp: [/] :bug: [bold]x\\"
+        foreign = "[/] :bug: [bold]x\\"
+        some = violation(path="[red]a:smile:", line=line, message=foreign, field="f", found=":bug:", hint=foreign)
+        assert report([some], Summary(), "text").splitlines()[:3] == [
+            f"[red]a:smile::{line}: error RE201 missing-stamp: {foreign}",
+            '    f is ":bug:"',
+            f"    hint: {foreign}",
+        ]
 
     def test_remarks(self) -> None:
         """Remarks are counted and shown on demand only."""

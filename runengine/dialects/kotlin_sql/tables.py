@@ -135,7 +135,7 @@ _NAMES: Final[Mapping[type[Part], str]] = {
     parts.Tool: "AssistantObject_tools_inner",
     parts.FunctionDefinition: "FunctionObject",
     parts.FileSearchOptions: "AssistantToolsFileSearch_file_search",
-    parts.RankingOptions: "AssistantToolsFileSearch_file_search_ranking_options",
+    parts.RankingOptions: "FileSearchRankingOptions",
     parts.TruncationStrategy: "TruncationObject",
     parts.ToolChoice: "AssistantsApiToolChoiceOption",
     parts.FunctionName: "AssistantsNamedToolChoice_function",
@@ -159,6 +159,7 @@ _REQUIRED: Final[Mapping[tuple[type[Part], str], int]] = {
     (parts.Tool, "function"): DOCUMENT,  # of the one tool type that has it; the generator merges them all
     (parts.RankingOptions, "score_threshold"): 11,
     (parts.ResponseFormat, "type"): 11,
+    (parts.ResponseFormat, "json_schema"): 11,  # as function above
 }
 """The generation from which a key that a record may lack is a NOT NULL column."""
 
