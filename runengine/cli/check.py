@@ -83,7 +83,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=AUTO,
         help="how the records are written; auto tells each by its keys (%(default)s)",
     )
-    parser.add_argument("--select", type=_codes, default=(), metavar="CODES", help="only these rules, as RE1,RE205")
+    parser.add_argument(
+        "--select", type=_codes, default=(), metavar="CODES", help="only these rules (and RE901), as RE1,RE205"
+    )
     parser.add_argument("--ignore", type=_codes, default=(), metavar="CODES", help="all but these")
     parser.add_argument("--format", choices=list(FORMATS), default="text", help="form of the report (%(default)s)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report to a file")

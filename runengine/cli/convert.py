@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +15,13 @@ from runengine.core.generations import GENERATIONS, generation_named
 from runengine.dialects import encode
 from runengine.dialects.detection import detect
 from runengine.dialects.documents import DIALECTS
+from runengine.dialects.kotlin_sql import is_database_url, write_runs
+from runengine.dialects.kotlin_sql.tables import DOCUMENT
 from runengine.dialects.limits import Loss
-from runengine.errors import TraceUnreadable
+from runengine.errors import RunEngineError, TraceUnreadable
 from runengine.validation.observations import Item, Observation, StreamEnd, Unreadable
 from runengine.validation.readers import open_input, read_items
+from runengine.validation.readers.kotlin_sql import read_kotlin_sql
 from runengine.validation.readers.natively import AUTO, natively
 
 __all__ = ["add_parser", "run"]
@@ -28,10 +31,14 @@ examples:
   runengine convert --to ruby trace.jsonl for_ruby.jsonl        what Ruby cannot carry is told, line by line
   runengine convert --to julia --generation G1 --strict in out  refuse instead: nothing is written
   runengine convert --from typescript-instance --to native dump.jsonl -
+  runengine convert --to kotlin-sql trace.jsonl sqlite:///runs.db
   runengine convert --explain dump.jsonl                        which dialect and generation it is, and why
 
 The output is JSON Lines, one run a line; a row that told how it was recorded stays in an envelope.
 exit codes: 0 done (losses are told on standard error), 1 refused by --strict or not all could be read, 2 misuse."""
+
+KOTLIN_SQL: Final = "kotlin-sql"
+"""The dialect that is tables."""
 
 _TOLD_MAX: Final = 20
 
@@ -45,10 +52,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("input", metavar="IN", help="a recording, or - for standard input")
-    parser.add_argument("output", metavar="OUT", nargs="?", help="a JSON Lines file, or - for standard output")
-    parser.add_argument("--from", dest="source", choices=(AUTO, *DIALECTS), default=AUTO, help="(%(default)s)")
-    parser.add_argument("--to", dest="target", choices=tuple(DIALECTS), help="the dialect to write")
+    parser.add_argument(
+        "input", metavar="IN", help="a recording, - for standard input, or a database of the kotlin-sql tables"
+    )
+    parser.add_argument(
+        "output",
+        metavar="OUT",
+        nargs="?",
+        help="a JSON Lines file, - for standard output, or a database for kotlin-sql",
+    )
+    parser.add_argument(
+        "--from", dest="source", choices=(AUTO, *DIALECTS, KOTLIN_SQL), default=AUTO, help="(%(default)s)"
+    )
+    parser.add_argument("--to", dest="target", choices=(*DIALECTS, KOTLIN_SQL), help="the dialect to write")
     parser.add_argument(
         "--generation",
         type=_generation,
@@ -82,30 +98,86 @@ def run(arguments: argparse.Namespace) -> int:
         print("runengine convert: IN and OUT are the same file", file=sys.stderr)
         return 2
     teller = _Teller(arguments.input)
-    with open_input(arguments.input) as file, _output(arguments.output) as out:
-        items = natively(read_items(arguments.input, file), arguments.source)
-        for row in _rows(items, arguments, teller):
-            out.write(encode(row) + b"\n")
-        teller.close()
-        if arguments.strict and teller.losses:
-            out.discard()
-            print("runengine convert: refused by --strict; nothing was written", file=sys.stderr)
-            return 1
+    with _items(arguments.input, arguments.source) as items:
+        write = _to_tables if arguments.target == KOTLIN_SQL else _to_file
+        refused = write(items, arguments, teller)
+    teller.close()
+    if refused:
+        print("runengine convert: refused by --strict; nothing was written", file=sys.stderr)
+        return 1
     if not teller.runs:
         print("runengine convert: no run was found", file=sys.stderr)
         return 2
     return 1 if teller.unreadable else 0
 
 
-def _rows(items: Iterable[Item], arguments: argparse.Namespace, teller: _Teller) -> Iterator[dict[str, Any]]:
-    dialect = DIALECTS[arguments.target]
+@contextmanager
+def _items(path: str, dialect: str) -> Iterator[Iterator[Item]]:
+    """What the input holds, with native records."""
+    if is_database_url(path):
+        yield iter(read_kotlin_sql(path))
+    elif dialect == KOTLIN_SQL:
+        raise TraceUnreadable(path, 0, 0, "kotlin-sql is tables: expected sqlite:///FILE or postgresql://…")
+    else:
+        with open_input(path) as file:
+            yield natively(read_items(path, file), dialect)
+
+
+def _observed(items: Iterable[Item], teller: _Teller) -> Iterator[Observation]:
     for item in items:
         if isinstance(item, Observation):
-            written = dialect.from_native(item.record, arguments.generation)
-            teller.lost(item, written.losses)
-            yield _enveloped(item, written.document)
+            teller.runs += 1
+            yield item
         elif not isinstance(item, StreamEnd):
             teller.passed(item)
+
+
+def _to_file(items: Iterable[Item], arguments: argparse.Namespace, teller: _Teller) -> bool:
+    """Write JSON Lines; true where --strict refused them."""
+    dialect = DIALECTS[arguments.target]
+    with _output(arguments.output) as out:
+        for item in _observed(items, teller):
+            written = dialect.from_native(item.record, arguments.generation)
+            teller.lost(item, written.losses)
+            out.write(encode(_enveloped(item, written.document)) + b"\n")
+        refused = bool(arguments.strict and teller.losses)
+        if refused:
+            out.discard()
+    return refused
+
+
+class _Strict(RunEngineError):
+    """Ends the writing of tables, which then hold nothing of it."""
+
+
+def _to_tables(items: Iterable[Item], arguments: argparse.Namespace, teller: _Teller) -> bool:
+    """Write the tables in one transaction; true where --strict refused it."""
+    if not is_database_url(arguments.output):
+        raise TraceUnreadable(arguments.output, 0, 0, "kotlin-sql needs sqlite:///FILE or postgresql://…")
+    waiting: deque[Observation] = deque()
+
+    def documents() -> Iterator[dict[str, Any]]:
+        for item in _observed(items, teller):
+            waiting.append(item)
+            yield item.record
+
+    told = 0
+
+    def report(number: int, losses: list[Loss]) -> None:
+        nonlocal told
+        while told < number:
+            told += 1
+            item = waiting.popleft()
+        teller.lost(item, losses)
+        if arguments.strict:
+            raise _Strict
+
+    generation = DOCUMENT if arguments.generation is None else arguments.generation
+    try:
+        write_runs(arguments.output, documents(), report, generation)
+    except _Strict:
+        return True
+    return False
 
 
 def _enveloped(item: Observation, document: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +199,6 @@ class _Teller:
         self._passed = Counter[str]()
 
     def lost(self, item: Observation, losses: Iterable[Loss]) -> None:
-        self.runs += 1
         for loss in losses:
             if sum(self.losses.values()) < _TOLD_MAX:
                 self._tell(item.line, f"{item.record.get('id', 'a run')}: {_said(loss)}")
@@ -153,7 +224,8 @@ class _Teller:
 
 
 def _said(loss: Loss) -> str:
-    return f"{loss.path} is {'lost' if loss.kind == 'loss' else 'limited'}: {loss.why}"
+    what = loss.path or "the snapshot"
+    return f"{what} is {'lost' if loss.kind == 'loss' else 'limited'}: {loss.why}"
 
 
 def _explain(path: str) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from runengine.core.candidates import era_of
 from runengine.core.events import TTL_S
@@ -34,13 +34,12 @@ _PAYLOAD: Final = tuple(name for name, f in FIELDS.items() if f.role == "payload
 _MOVING: Final = (*STAMPS, *_PAYLOAD)
 _REQUEST: Final = (*(name for name, f in FIELDS.items() if f.role == "request"), *WIRE_EXTRAS)
 
-_row_of: Final = row_decoder(
-    {
-        name: "text" if f.role in ("identity", "status") else "raw" if name in _REQUEST else "value"
-        for name, f in FIELDS.items()
-    }
-    | dict.fromkeys(WIRE_EXTRAS, "raw")
-)
+_KINDS: Final[dict[str, Literal["text", "value", "raw"]]] = {
+    **{name: "raw" if name in _REQUEST else "value" for name in (*FIELDS, *WIRE_EXTRAS)},
+    **{name: "text" for name, f in FIELDS.items() if f.role in ("identity", "status")},
+}
+
+_row_of: Final = row_decoder(_KINDS)
 _moving_of: Final = attrgetter(*_MOVING)
 _request_of: Final = attrgetter(*_REQUEST)
 

@@ -17,6 +17,9 @@ __all__ = ["FORGET_AFTER", "SKEW_S", "Options", "Summary"]
 FORGET_AFTER: Final = 10_000
 """How many ended runs, and how many threads, are remembered."""
 
+UNREADABLE: Final = "RE901"
+"""The rule of what cannot be read."""
+
 SKEW_S: Final = 2.0
 """How far a recording's clock and the server's may differ, seconds."""
 
@@ -50,8 +53,9 @@ class Options:
     dialect: str = "auto"
 
     def reports(self, code: str) -> bool:
-        """Whether a rule's findings are reported."""
-        return (not self.select or code.startswith(self.select)) and not code.startswith(self.ignore or ("-",))
+        """Whether a rule's findings are reported. What cannot be read is, whatever rules are selected."""
+        selected = not self.select or code == UNREADABLE or code.startswith(self.select)
+        return selected and not code.startswith(self.ignore or ("-",))
 
 
 @define(kw_only=True)

@@ -100,3 +100,31 @@ def test_standard_output(trace: Path, capfdbinary: pytest.CaptureFixture[bytes])
     """`-` writes to standard output."""
     assert main(["convert", "--to", "julia", "--generation", "G14", str(trace), "-"]) == 0
     assert capfdbinary.readouterr().out.count(b"\n") == 2
+
+
+def test_tables_and_back(trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Runs go into the kotlin-sql tables and come out again; check reads them there."""
+    url, back = f"sqlite:///{tmp_path}/runs.db", tmp_path / "back.jsonl"
+    assert main(["convert", "--to", "kotlin-sql", str(trace), url]) == 0
+    assert f"{trace}:2: run_2: parallel_tool_calls is lost: there is no column for it" in capsys.readouterr().err
+    assert main(["convert", "--to", "native", url, str(back)]) == 0
+    runs = [json.loads(line) for line in back.read_text().splitlines()]
+    assert [(run["id"], run["status"]) for run in runs] == [("run_1", "queued"), ("run_2", "completed")]
+    assert main(["check", url]) == 0
+
+
+def test_tables_strict(trace: Path, tmp_path: Path) -> None:
+    """With --strict a loss leaves the tables as they were."""
+    url, back = f"sqlite:///{tmp_path}/runs.db", tmp_path / "back.jsonl"
+    assert main(["convert", "--to", "kotlin-sql", str(trace), url]) == 0
+    more = tmp_path / "more.jsonl"
+    more.write_text(lines(record("queued", id="run_3")).text)
+    assert main(["convert", "--to", "kotlin-sql", "--strict", str(more), url]) == 1
+    assert main(["convert", "--to", "native", url, str(back)]) == 0
+    assert "run_3" not in back.read_text()
+
+
+def test_tables_need_an_address(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file where a database is needed is one line and exit code 2."""
+    assert main(["convert", "--to", "kotlin-sql", str(trace), "runs.db"]) == 2
+    assert "expected" in (told := capsys.readouterr().err) or "needs sqlite:///FILE" in told
