@@ -40,6 +40,7 @@ exit codes: 0 done (losses are told on standard error), 1 refused by --strict or
 KOTLIN_SQL: Final = "kotlin-sql"
 """The dialect that is tables."""
 
+_BATCH: Final = 1000
 _TOLD_MAX: Final = 20
 
 
@@ -154,27 +155,22 @@ def _to_tables(items: Iterable[Item], arguments: argparse.Namespace, teller: _Te
     """Write the tables in one transaction; true where --strict refused it."""
     if not is_database_url(arguments.output):
         raise TraceUnreadable(arguments.output, 0, 0, "kotlin-sql needs sqlite:///FILE or postgresql://…")
-    waiting: deque[Observation] = deque()
+    batch: deque[Observation] = deque(maxlen=_BATCH)
 
     def documents() -> Iterator[dict[str, Any]]:
         for item in _observed(items, teller):
-            waiting.append(item)
+            batch.append(item)
             yield item.record
 
-    told = 0
-
     def report(number: int, losses: list[Loss]) -> None:
-        nonlocal told
-        while told < number:
-            told += 1
-            item = waiting.popleft()
-        teller.lost(item, losses)
+        # A batch is told of before the next one is drawn, so the last of `batch` is the last drawn.
+        teller.lost(batch[number - 1 - teller.runs], losses)
         if arguments.strict:
             raise _Strict
 
     generation = DOCUMENT if arguments.generation is None else arguments.generation
     try:
-        write_runs(arguments.output, documents(), report, generation)
+        write_runs(arguments.output, documents(), report, generation, _BATCH)
     except _Strict:
         return True
     return False
