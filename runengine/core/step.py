@@ -40,7 +40,6 @@ __all__ = ["allowed_events", "apply", "decide", "replay"]
 Cell = Callable[[Any, Any], Decision]
 Cells = dict[Status | None, dict[type, Cell]]
 
-_CELLS: Final = "cells"
 _new: Final = object.__new__
 _tuple: Final = tuple.__new__
 _set_fields: Final = Part.__dict__["__dict__"].__set__
@@ -68,7 +67,7 @@ def decide(run: RunObject | None, event: Event | str, policy: Policy = PRACTICAL
         >>> decide(run, "strat").suggestion
         'start'
     """
-    cells = policy.memo.get(_CELLS) or _compile(policy)
+    cells = policy.cells or _compile(policy)
     try:
         cell = cells[None if run is None else run.status][event.__class__]
     except KeyError:
@@ -147,7 +146,7 @@ def _compile(policy: Policy) -> Cells:
                 cells[status][kind] = _refusing(status, name, policy)
             else:
                 cells[status][kind] = _creating(row) if status is None else _stepping(row, policy)
-    policy.memo[_CELLS] = cells
+    policy.cells.update(cells)
     return cells
 
 
@@ -201,17 +200,17 @@ def _stepping(row: Transition, policy: Policy) -> Cell:
 
     def step(run: RunObject, event: Any) -> Decision:
         before = run.__dict__
-        at_us = event.at_us
+        at_s = event.at_us // SECOND_US  # comparing whole seconds is exact here: stamps and deadlines are whole
         last = before["started_at"]
         if last is None or last < before["created_at"]:
             last = before["created_at"]
         if ended:
             last = max(last, *(before[name] or 0 for name in END_STAMPS))
-        if at_us < last * SECOND_US:
-            return refuse(run, "not_before_last_stamp", f"at {at_us} us is before the run's last stamp, {last} s")
+        if at_s < last:
+            return refuse(run, "not_before_last_stamp", f"at {event.at_us} us is before the run's last stamp, {last} s")
         if has_deadline:
             deadline = before["expires_at"]
-            if deadline is not None and at_us >= deadline * SECOND_US:
+            if deadline is not None and at_s >= deadline:
                 return refuse(run, "before_deadline", f"the deadline {deadline} has passed; only expire can end it")
         for name, guard in guards:
             why = guard(run, event)
@@ -219,7 +218,7 @@ def _stepping(row: Transition, policy: Policy) -> Cell:
                 return refuse(run, name, why)
         after = before | writes
         if stamp is not None:
-            after[stamp] = at_us // SECOND_US
+            after[stamp] = at_s
         if has_usage and event.usage is not None:
             after["usage"] = event.usage
         if payload is not None:

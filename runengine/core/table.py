@@ -193,6 +193,8 @@ class Policy:
     name: str
     rows: tuple[Transition, ...]
 
+    cells: dict[Status | None, dict[type, Any]] = field(factory=dict, init=False, repr=False)
+    """The compiled step of each status and event, filled by `runengine.core.step`."""
     memo: dict[Any, Any] = field(factory=dict, init=False, repr=False)
     """What other modules have derived from the rows, kept as long as the policy."""
 
