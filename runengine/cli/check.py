@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
@@ -18,6 +19,7 @@ from runengine.dialects.documents import DIALECTS
 from runengine.dialects.kotlin_sql import is_database_url, masked
 from runengine.errors import TraceUnreadable
 from runengine.validation import RULES, Checker, Options, Violation
+from runengine.validation.findings import SEVERITIES, Severity
 from runengine.validation.readers import expand, open_input, read_items
 from runengine.validation.readers.kotlin_sql import read_kotlin_sql
 from runengine.validation.readers.natively import AUTO
@@ -181,13 +183,13 @@ def _violations(paths: list[str], reader: str, checker: Checker, unread: list[st
             print(f"runengine: {given}: {error.strerror or error}", file=sys.stderr)
 
 
-def _exit_code(summary: Summary, fail_on: str, unread: bool) -> int:
+def _exit_code(summary: Summary, fail_on: Severity, unread: bool) -> int:
     if not summary.observations:
         print("runengine: nothing was checked: no run was found", file=sys.stderr)
         return 2
     counts = summary.violations
-    failing = {"error": ("error",), "warning": ("error", "warning"), "info": ("error", "warning", "info")}[fail_on]
-    return 1 if unread or any(counts[s] for s in failing) else 0  # type: ignore[index]
+    failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    return 1 if unread or any(counts[severity] for severity in failing) else 0
 
 
 @contextmanager
@@ -229,24 +231,4 @@ def _progress(path: str, file: BinaryIO) -> Iterator[BinaryIO]:
     )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(Path(path).name, total=size)
-        yield cast("BinaryIO", _Watched(file, progress, task))
-
-
-class _Watched:
-    """A file that tells the progress bar how far it has been read."""
-
-    def __init__(self, file: BinaryIO, progress: Progress, task: int) -> None:
-        self._file = file
-        self._progress = progress
-        self._task = task
-        self.peek = file.peek  # type: ignore[attr-defined]
-
-    def readline(self, size: int = -1) -> bytes:
-        line = self._file.readline(size)
-        self._progress.advance(self._task, len(line))  # type: ignore[arg-type]
-        return line
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self._progress.advance(self._task, len(data))  # type: ignore[arg-type]
-        return data
+        yield BufferedReader(cast("RawIOBase", progress.wrap_file(file, task_id=task)))

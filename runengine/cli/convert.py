@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 from runengine.core.generations import GENERATIONS, generation_named
 from runengine.dialects import encode
@@ -241,7 +241,7 @@ def _explain(path: str) -> int:
 class _Out:
     """A file that appears whole or not at all."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.kept = True
 
@@ -261,7 +261,7 @@ def _output(path: str) -> Iterator[_Out]:
         with NamedTemporaryFile(dir=folder, prefix=".runengine-", delete=False) as file:
             temporary = Path(file.name)
             try:
-                out = _Out(file)  # type: ignore[arg-type]
+                out = _Out(file)
                 yield out
                 file.flush()
                 if out.kept and path == "-":

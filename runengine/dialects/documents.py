@@ -14,10 +14,11 @@ from runengine.core.fields import FIELDS, Field
 from runengine.core.generations import GENERATIONS
 from runengine.core.parts import JSON, Part
 from runengine.core.records import RunObject
+from runengine.core.slots import slots_of
 from runengine.dialects.limits import Loss, limits_of
 from runengine.dialects.native import read_run, write_run
 from runengine.dialects.shapes import SHAPES, Shape
-from runengine.dialects.spellings import NESTED_FIRST, SPELLINGS, slots_of
+from runengine.dialects.spellings import NESTED_FIRST, SPELLINGS
 
 __all__ = ["DIALECTS", "JsonDialect", "Written", "dialect_named"]
 

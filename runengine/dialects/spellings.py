@@ -8,18 +8,19 @@ Source: FACTS §8 and the five published documents.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType, NoneType, UnionType
-from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+from types import MappingProxyType
+from typing import Final
 
-from attrs import fields, frozen
+from attrs import frozen
 
 from runengine.core import parts
 from runengine.core.fields import FIELDS
 from runengine.core.generations import LATEST
 from runengine.core.parts import Part
 from runengine.core.records import RunObject
+from runengine.core.slots import slots_of
 
-__all__ = ["COLUMNS", "NESTED_FIRST", "SPELLINGS", "Slot", "Spelling", "camel", "slots_of"]
+__all__ = ["COLUMNS", "NESTED_FIRST", "SPELLINGS", "Spelling", "camel"]
 
 COLUMNS: Final = ("ruby", "julia", "dart", "typescript", "typescript-instance", "kotlin-sql")
 """The columns; `native` and `azure` spell every field as the API does."""
@@ -72,53 +73,6 @@ NESTED_FIRST: Final[Mapping[tuple[type[Part], str], int]] = {
     (parts.ResponseFormat, "json_schema"): 11,
 }
 """The generation during which a key inside the run was published (FACTS §2.7, §2.8), for the younger ones."""
-
-
-@frozen(kw_only=True)
-class Slot:
-    """One key of an object on the wire: what is inside it.
-
-    Attributes:
-        name: The key.
-        part: The class of what it holds (of each element of an array), or None.
-        nullable: It may be null, or missing.
-
-    Example:
-        >>> [slot.name for slot in slots_of(RunObject) if slot.part is not None][:2]
-        ['required_action', 'last_error']
-    """
-
-    name: str
-    part: type[Part] | None
-    nullable: bool
-
-
-_SLOTS: Final[dict[type[Part], tuple[Slot, ...]]] = {}
-
-
-def slots_of(part: type[Part]) -> tuple[Slot, ...]:
-    """The keys of a record class, in the order they are written.
-
-    Example:
-        >>> from runengine.core.parts import Usage
-        >>> [slot.name for slot in slots_of(Usage)]
-        ['completion_tokens', 'prompt_tokens', 'total_tokens']
-    """
-    if part not in _SLOTS:
-        hints = get_type_hints(part)
-        names = [a.name for a in fields(part) if a.name not in ("extra", "absent")]
-        _SLOTS[part] = tuple(Slot(name=n, part=_part_in(hints[n]), nullable=_nullable(hints[n])) for n in names)
-    return _SLOTS[part]
-
-
-def _part_in(hint: Any) -> type[Part] | None:
-    if get_origin(hint) is tuple or get_origin(hint) in (Union, UnionType):
-        return next((found for member in get_args(hint) if (found := _part_in(member)) is not None), None)
-    return hint if isinstance(hint, type) and issubclass(hint, Part) else None
-
-
-def _nullable(hint: Any) -> bool:
-    return get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint)
 
 
 @frozen(kw_only=True)

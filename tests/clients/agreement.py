@@ -11,10 +11,10 @@ import pytest
 from runengine.core.fields import FIELDS
 from runengine.core.parts import Part
 from runengine.core.records import RunObject
+from runengine.core.slots import slots_of
 from runengine.dialects import read_run
 from runengine.dialects.documents import JsonDialect
 from runengine.dialects.limits import Loss
-from runengine.dialects.spellings import slots_of
 from tests.clients.cases import CASES, CRASHES_ON_NULL, Document
 from tests.clients.generated import RUN, Answer
 from tests.clients.openapi import places, statuses

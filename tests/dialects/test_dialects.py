@@ -13,12 +13,13 @@ from runengine.core.fields import FIELDS
 from runengine.core.generations import GENERATIONS
 from runengine.core.parts import Part
 from runengine.core.records import RunObject
+from runengine.core.slots import slots_of
 from runengine.dialects.detection import AZURE_WORDS, detect
 from runengine.dialects.documents import DIALECTS, dialect_named
 from runengine.dialects.limits import Loss
 from runengine.dialects.native import read_run
 from runengine.dialects.shapes import SHAPES
-from runengine.dialects.spellings import COLUMNS, SPELLINGS, camel, slots_of
+from runengine.dialects.spellings import COLUMNS, SPELLINGS, camel
 from runengine.validation.catalogue.examples import record
 from tests.dialects.documents import documents, full
 

@@ -6,14 +6,12 @@ Source: FACTS §2 (shapes, words, ranges), B5 and B6 (what recordings add), §1.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import NoneType, UnionType
-from typing import Any, Final, Union, get_args, get_origin, get_type_hints
-
-from attrs import fields, frozen
+from typing import Any, Final
 
 from runengine.core import parts
 from runengine.core.fields import FIELDS
 from runengine.core.parts import Part
+from runengine.core.slots import Slot, slots_of
 from runengine.core.words import NESTED_EXTRAS, RANGES, WORDS
 from runengine.validation.findings import Finding
 
@@ -26,51 +24,6 @@ _STRING_MAP_FIRST: Final = 13
 _LOOKED_INTO: Final = tuple(n for n, f in FIELDS.items() if f.role in ("payload", "request", "metadata"))
 
 Candidates = tuple[int, ...]
-
-
-@frozen(kw_only=True)
-class _Slot:
-    """One key of an object: which JSON types it takes, and what is inside."""
-
-    name: str
-    types: tuple[type, ...]
-    nullable: bool
-    part: type[Part] | None
-    items: bool
-
-
-def _slots(part: type[Part]) -> tuple[_Slot, ...]:
-    slots = _SLOTS.get(part)
-    if slots is None:
-        hints = get_type_hints(part)
-        own = (a.name for a in fields(part) if a.name not in ("extra", "absent"))
-        slots = _SLOTS[part] = tuple(_slot(name, hints[name]) for name in own)
-    return slots
-
-
-_SLOTS: Final[dict[type[Part], tuple[_Slot, ...]]] = {}
-
-
-def _slot(name: str, hint: Any) -> _Slot:
-    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    types: list[type] = []
-    inside: type[Part] | None = None
-    items = False
-    for option in options:
-        origin = get_origin(option) or option
-        if origin is tuple:
-            inside, items = get_args(option)[0], True
-            types.append(list)
-        elif isinstance(origin, type) and issubclass(origin, Part):
-            inside = origin
-            types.append(dict)
-        elif origin is float:
-            types += [int, float]
-        elif origin in (str, int, bool):
-            types.append(origin)
-        elif origin is not NoneType:
-            types.append(dict)
-    return _Slot(name=name, types=tuple(types), nullable=NoneType in options, part=inside, items=items)
 
 
 def same_json(one: Any, other: Any) -> bool:
@@ -151,7 +104,7 @@ def _array(
 
 def _walk(part: type[Part], value: dict[str, Any], at: str, path: str, candidates: Candidates) -> Iterator[Finding]:
     """Every key of one object against its class; `at` names the place, `path` the same without indices."""
-    slots = _slots(part)
+    slots = slots_of(part)
     for slot in slots:
         here, place = f"{at}.{slot.name}", f"{path}.{slot.name}"
         if slot.name not in value:
@@ -173,14 +126,14 @@ def _walk(part: type[Part], value: dict[str, Any], at: str, path: str, candidate
             yield Finding("RE309", f"{at}.{name}", None, message, found=value[name])
 
 
-def _inside(slot: _Slot, value: Any, here: str, place: str, candidates: Candidates) -> Iterator[Finding]:
+def _inside(slot: Slot, value: Any, here: str, place: str, candidates: Candidates) -> Iterator[Finding]:
     if place in RANGES:
         yield from _ranged(value, here, place)
     if place in WORDS:
         yield from _worded(value, here, place, candidates)
     if slot.part is None:
         return
-    if not slot.items:
+    if type(value) is not list:
         yield from _walk(slot.part, value, here, place, candidates)
         return
     for i, element in enumerate(value):
@@ -270,6 +223,6 @@ def _metadata(metadata: Any, candidates: Candidates) -> Iterator[Finding]:
             yield Finding("RE308", at, "string", f"{at} is no string", found=value)
 
 
-def _types(slot: _Slot) -> str:
+def _types(slot: Slot) -> str:
     names = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", dict: "object"}
     return " or ".join(dict.fromkeys(names[t] for t in slot.types))
