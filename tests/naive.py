@@ -271,4 +271,4 @@ def is_valid(record: Record) -> bool:
     if "started_at" not in record and status not in ("queued", "cancelling", "cancelled", "failed", "expired"):
         return False
     stamps = [record[name] for name in ("created_at", "started_at", *ends) if name in record]
-    return stamps == sorted(stamps)
+    return stamps == sorted(stamps) and record.get("expires_at", stamps[0]) >= stamps[0]

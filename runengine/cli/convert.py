@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
+import stat
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copyfileobj
 from tempfile import NamedTemporaryFile
 from typing import IO, Any, Final
 
+from runengine.core.candidates import span
 from runengine.core.generations import GENERATIONS, generation_named
 from runengine.dialects import encode
-from runengine.dialects.detection import detect
+from runengine.dialects.detection import Detection, detect
 from runengine.dialects.documents import DIALECTS
-from runengine.dialects.kotlin_sql import is_database_url, write_runs
+from runengine.dialects.kotlin_sql import described, is_database_url, masked, write_runs
 from runengine.dialects.kotlin_sql.tables import DOCUMENT
 from runengine.dialects.limits import Loss
-from runengine.errors import RunEngineError, TraceUnreadable
+from runengine.errors import DialectError, RunEngineError, TraceUnreadable
 from runengine.validation.observations import Item, Observation, StreamEnd, Unreadable
 from runengine.validation.readers import open_input, read_items
 from runengine.validation.readers.kotlin_sql import read_kotlin_sql
@@ -34,12 +38,14 @@ examples:
   runengine convert --to kotlin-sql trace.jsonl sqlite:///runs.db
   runengine convert --explain dump.jsonl                        which dialect and generation it is, and why
 
-The output is JSON Lines, one run a line; a row that told how it was recorded stays in an envelope.
+The output is JSON Lines, one run a line; what a row's envelope said is written around the run as it was. Tables hold
+runs alone: what envelopes said is then not written, which is told, and is no loss for --strict.
 exit codes: 0 done (losses are told on standard error), 1 refused by --strict or not all could be read, 2 misuse."""
 
 KOTLIN_SQL: Final = "kotlin-sql"
 """The dialect that is tables."""
 
+_NOT_TABLES: Final = "kotlin-sql is tables: expected sqlite:///FILE or postgresql://…"
 _BATCH: Final = 1000
 _TOLD_MAX: Final = 20
 
@@ -91,14 +97,20 @@ def run(arguments: argparse.Namespace) -> int:
         TraceUnreadable: a file cannot be opened or written.
     """
     if arguments.explain:
-        return _explain(arguments.input)
+        return _explain(arguments.input, arguments.source)
     if arguments.target is None or arguments.output is None:
         print("runengine convert: give --to DIALECT and OUT (or --explain)", file=sys.stderr)
         return 2
     if arguments.output != "-" and Path(arguments.output).absolute() == Path(arguments.input).absolute():
         print("runengine convert: IN and OUT are the same file", file=sys.stderr)
         return 2
-    teller = _Teller(arguments.input)
+    if arguments.target != KOTLIN_SQL and is_database_url(arguments.output):
+        print(
+            f"runengine convert: {masked(arguments.output)}: the address of a database goes with --to kotlin-sql",
+            file=sys.stderr,
+        )
+        return 2
+    teller = _Teller(masked(arguments.input))
     with _items(arguments.input, arguments.source) as items:
         write = _to_tables if arguments.target == KOTLIN_SQL else _to_file
         refused = write(items, arguments, teller)
@@ -118,7 +130,7 @@ def _items(path: str, dialect: str) -> Iterator[Iterator[Item]]:
     if is_database_url(path):
         yield iter(read_kotlin_sql(path))
     elif dialect == KOTLIN_SQL:
-        raise TraceUnreadable(path, 0, 0, "kotlin-sql is tables: expected sqlite:///FILE or postgresql://…")
+        raise TraceUnreadable(path, 0, 0, _NOT_TABLES)
     else:
         with open_input(path) as file:
             yield natively(read_items(path, file), dialect)
@@ -140,6 +152,7 @@ def _to_file(items: Iterable[Item], arguments: argparse.Namespace, teller: _Tell
         for item in _observed(items, teller):
             written = dialect.from_native(item.record, arguments.generation)
             teller.lost(item, written.losses)
+            teller.listed = teller.listed or _is_listed(item)
             out.write(encode(_enveloped(item, written.document)) + b"\n")
         refused = bool(arguments.strict and teller.losses)
         if refused:
@@ -160,6 +173,7 @@ def _to_tables(items: Iterable[Item], arguments: argparse.Namespace, teller: _Te
     def documents() -> Iterator[dict[str, Any]]:
         for item in _observed(items, teller):
             batch.append(item)
+            teller.unwritten += bool(item.envelope)
             yield item.record
 
     def report(number: int, losses: list[Loss]) -> None:
@@ -178,10 +192,14 @@ def _to_tables(items: Iterable[Item], arguments: argparse.Namespace, teller: _Te
 
 def _enveloped(item: Observation, document: dict[str, Any]) -> dict[str, Any]:
     """The document, with what the recording told of it."""
-    kind = "create" if item.created else None if item.source == "snapshot" else item.source
-    said = {"kind": kind, "event": item.event, "observed_at": item.observed_s}
-    envelope = {key: value for key, value in said.items() if value is not None}
-    return {**envelope, "data": document} if envelope else document
+    envelope = {key: value for key, value in (item.envelope or {}).items() if key != "object"}
+    if item.envelope is None and item.source == "stream":
+        envelope = {"kind": "stream"} if item.event is None else {"kind": "stream", "event": item.event}
+    return {**envelope, "data": document} if envelope or item.envelope == {} else document
+
+
+def _is_listed(item: Observation) -> bool:
+    return bool(item.envelope and "object" in item.envelope)
 
 
 class _Teller:
@@ -192,6 +210,8 @@ class _Teller:
         self.runs = 0
         self.losses = Counter[Loss]()
         self.unreadable = 0
+        self.unwritten = 0
+        self.listed = False
         self._passed = Counter[str]()
 
     def lost(self, item: Observation, losses: Iterable[Loss]) -> None:
@@ -214,6 +234,11 @@ class _Teller:
                 print(f"runengine convert: {count:,} times: {_said(loss)}", file=sys.stderr)
         for what, count in self._passed.items():
             print(f"runengine convert: {count:,} of {what} are no runs and are not written", file=sys.stderr)
+        if self.listed:
+            print("runengine convert: list responses are written as their runs, not their own keys", file=sys.stderr)
+        if self.unwritten:
+            said = "what was said around the run is not written: the tables hold runs alone"
+            print(f"runengine convert: {self.unwritten:,} times: {said}", file=sys.stderr)
 
     def _tell(self, line: int, what: str) -> None:
         print(f"{self._path}:{line}: {what}", file=sys.stderr)
@@ -224,17 +249,46 @@ def _said(loss: Loss) -> str:
     return f"{what} is {'lost' if loss.kind == 'loss' else 'limited'}: {loss.why}"
 
 
-def _explain(path: str) -> int:
-    counts = Counter[str]()
+def _explain(path: str, dialect: str) -> int:
+    if is_database_url(path):
+        return _explain_tables(path)
+    if dialect == KOTLIN_SQL:
+        raise TraceUnreadable(path, 0, 0, _NOT_TABLES)
+    groups = Counter[tuple[str, tuple[str, ...], tuple[int, ...]]]()
+    reasons: dict[tuple[str, tuple[str, ...], tuple[int, ...]], Detection] = {}
     with open_input(path) as file:
         for item in read_items(path, file):
             if isinstance(item, Observation):
-                counts[str(detect(item.record))] += 1
-    for said, count in counts.most_common():
-        print(f"{count:,} of {sum(counts.values()):,}: {said}")
-    if not counts:
+                found = detect(item.record)
+                key = (found.dialect, found.others, found.generations)
+                groups[key] += 1
+                reasons.setdefault(key, found)
+    if not groups:
         print(f"runengine convert: {path}: no run was found", file=sys.stderr)
         return 2
+    print(_verdict(list(reasons.values())))
+    for key, count in groups.most_common():
+        print(f"{count:,} of {sum(groups.values()):,}: {reasons[key]}")
+    return 0
+
+
+def _verdict(found: list[Detection]) -> str:
+    """What can have written every record."""
+    first, *rest = found
+    names = [n for n in (first.dialect, *first.others) if all(n in (d.dialect, *d.others) for d in rest)]
+    generations = tuple(g for g in first.generations if all(g in d.generations for d in rest))
+    dialects = f"{' or '.join(names)} can have written" if names else "no one dialect can have written"
+    era = f"generation {span(generations)} fits all" if generations else "no one generation fits all"
+    return f"as a whole: {dialects} every record, and {era}"
+
+
+def _explain_tables(url: str) -> int:
+    try:
+        count, generations = described(url)
+    except DialectError as error:
+        raise TraceUnreadable(masked(url), 0, 0, str(error).removeprefix(f"{masked(url)}: ")) from None
+    which = f"its tables and columns are those of {span(generations)}"
+    print(f"{count:,} of {count:,}: {KOTLIN_SQL}, generation {span(generations)}: {which}")
     return 0
 
 
@@ -256,7 +310,8 @@ class _Out:
 def _output(path: str) -> Iterator[_Out]:
     """Written beside its place and moved there at the end; for `-`, kept until the end and then copied."""
     target = Path(path)
-    folder = None if path == "-" else target.absolute().parent
+    copied = path == "-" or (target.exists() and not target.is_file())  # a pipe or a device is written to
+    folder = None if copied else target.absolute().parent
     try:
         with NamedTemporaryFile(dir=folder, prefix=".runengine-", delete=False) as file:
             temporary = Path(file.name)
@@ -264,14 +319,32 @@ def _output(path: str) -> Iterator[_Out]:
                 out = _Out(file)
                 yield out
                 file.flush()
-                if out.kept and path == "-":
+                if out.kept and copied:
                     file.seek(0)
-                    while data := file.read(1 << 20):
-                        sys.stdout.buffer.write(data)
-                    sys.stdout.flush()
+                    _copy(file, path)
                 elif out.kept:
+                    temporary.chmod(_mode(target))
                     temporary.replace(target)
             finally:
                 temporary.unlink(missing_ok=True)
     except OSError as error:
         raise TraceUnreadable(path, 0, 0, f"cannot be written: {error.strerror or error}") from None
+
+
+def _copy(file: IO[bytes], path: str) -> None:
+    if path == "-":
+        copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.flush()
+        return
+    with Path(path).open("wb") as out:
+        copyfileobj(file, out)
+
+
+def _mode(target: Path) -> int:
+    """The mode of the file that is replaced, else what the umask leaves."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from attrs import Attribute, Factory, field, fields, frozen
+from attrs.validators import deep_iterable, instance_of
 
 from runengine.core.parts import (
     JSON,
@@ -20,6 +21,7 @@ from runengine.core.parts import (
     TruncationStrategy,
     Usage,
 )
+from runengine.core.words import RANGES
 
 __all__ = [
     "EVENTS",
@@ -58,6 +60,33 @@ def _positive(_instance: Any, attribute: Attribute[int], value: object) -> None:
         raise ValueError(f"{attribute.name} must be a whole number of seconds > 0; got {value!r}")
 
 
+def _name(_instance: Any, attribute: Attribute[str], value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{attribute.name} must be text that is not empty; got {value!r}")
+
+
+def _counts(_instance: Any, attribute: Attribute[Usage | None], value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, Usage):
+        raise ValueError(f"{attribute.name} must be a Usage or None; got {value!r}")
+    counts = (value.prompt_tokens, value.completion_tokens, value.total_tokens)
+    if any(type(n) is not int or n < 0 for n in counts) or counts[0] + counts[1] != counts[2]:
+        raise ValueError(
+            f"{attribute.name} must be counts >= 0, with total_tokens the sum of the others; got {value!r}"
+        )
+
+
+def _tokens(_instance: Any, attribute: Attribute[int | None], value: object) -> None:
+    least = RANGES[attribute.name].least
+    if value is not None and (type(value) is not int or value < least):
+        raise ValueError(f"{attribute.name} must be a whole number >= {least}, or None; got {value!r}")
+
+
+def _each(kind: type) -> Any:
+    return deep_iterable(instance_of(kind), instance_of(tuple))
+
+
 @frozen(kw_only=True)
 class Event:
     """What every event has.
@@ -92,7 +121,8 @@ class Create(Event):
         extra: Undeclared keys for the record.
 
     Raises:
-        ValueError: `at_us` or `ttl_s` is not a whole number in range.
+        ValueError: `at_us`, `ttl_s` or a token limit is not a whole number in range, or an id or the model is empty.
+        TypeError: `tools` is no tuple of `Tool`.
 
     Example:
         >>> Create(at_us=0, run_id="run_1", thread_id="thread_1", assistant_id="asst_1", model="gpt-4o").ttl_s
@@ -100,18 +130,18 @@ class Create(Event):
     """
 
     name: ClassVar[str] = "create"
-    run_id: str
-    thread_id: str
-    assistant_id: str
-    model: str
+    run_id: str = field(validator=_name)
+    thread_id: str = field(validator=_name)
+    assistant_id: str = field(validator=_name)
+    model: str = field(validator=_name)
     ttl_s: int = field(default=TTL_S, validator=_positive)
     instructions: str | None = None
-    tools: tuple[Tool, ...] = ()
+    tools: tuple[Tool, ...] = field(default=(), validator=_each(Tool))
     metadata: Mapping[str, JSON] | None = Factory(dict)
     temperature: float | None = None
     top_p: float | None = None
-    max_prompt_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    max_prompt_tokens: int | None = field(default=None, validator=_tokens)
+    max_completion_tokens: int | None = field(default=None, validator=_tokens)
     truncation_strategy: TruncationStrategy | None = None
     tool_choice: str | ToolChoice | None = None
     parallel_tool_calls: bool | None = True
@@ -144,7 +174,7 @@ class RequireAction(Event):
     """
 
     name: ClassVar[str] = "require_action"
-    tool_calls: tuple[ToolCall, ...]
+    tool_calls: tuple[ToolCall, ...] = field(validator=_each(ToolCall))
 
 
 @frozen(kw_only=True)
@@ -177,7 +207,7 @@ class SubmitToolOutputs(Event):
     """
 
     name: ClassVar[str] = "submit_tool_outputs"
-    outputs: tuple[ToolOutput, ...]
+    outputs: tuple[ToolOutput, ...] = field(validator=_each(ToolOutput))
 
 
 @frozen(kw_only=True)
@@ -209,7 +239,7 @@ class FinishCancel(Event):
     """
 
     name: ClassVar[str] = "finish_cancel"
-    usage: Usage | None = None
+    usage: Usage | None = field(default=None, validator=_counts)
 
 
 @frozen(kw_only=True)
@@ -225,7 +255,7 @@ class Complete(Event):
     """
 
     name: ClassVar[str] = "complete"
-    usage: Usage | None = None
+    usage: Usage | None = field(default=None, validator=_counts)
 
 
 @frozen(kw_only=True)
@@ -242,8 +272,8 @@ class ExhaustTokens(Event):
     """
 
     name: ClassVar[str] = "exhaust_tokens"
-    reason: str
-    usage: Usage | None = None
+    reason: str = field(validator=instance_of(str))
+    usage: Usage | None = field(default=None, validator=_counts)
 
 
 @frozen(kw_only=True)
@@ -261,9 +291,9 @@ class Fail(Event):
     """
 
     name: ClassVar[str] = "fail"
-    code: str
-    message: str
-    usage: Usage | None = None
+    code: str = field(validator=instance_of(str))
+    message: str = field(validator=instance_of(str))
+    usage: Usage | None = field(default=None, validator=_counts)
 
 
 @frozen(kw_only=True)
@@ -279,7 +309,7 @@ class Expire(Event):
     """
 
     name: ClassVar[str] = "expire"
-    usage: Usage | None = None
+    usage: Usage | None = field(default=None, validator=_counts)
 
 
 @frozen(kw_only=True)

@@ -53,7 +53,8 @@ def _past_deadline(run: RunObject, event: Expire) -> str | None:
     if run.expires_at is None:
         return "the run has no deadline"
     left_us = run.expires_at * SECOND_US - event.at_us
-    return None if left_us <= 0 else f"the deadline {run.expires_at} is {left_us / SECOND_US:g} s away"
+    left_s = f"{left_us / SECOND_US:.6f}".rstrip("0").rstrip(".")
+    return None if left_us <= 0 else f"the deadline {run.expires_at} is {left_s} s away"
 
 
 def _has_tool_calls(_run: RunObject, event: RequireAction) -> str | None:

@@ -110,6 +110,7 @@ ARRIVAL_STAMP: Final[dict[Status, str]] = {
 
 STAMP_ORDER: Final[tuple[tuple[str, str], ...]] = (
     ("created_at", "started_at"),
+    ("created_at", "expires_at"),
     *(("created_at", end) for end in END_STAMPS),
     *(("started_at", end) for end in END_STAMPS),
 )

@@ -258,7 +258,7 @@ def _unknown(run: RunObject | None, event: Event | str, policy: Policy) -> Refus
     if run is not None and run.status not in STATUSES:
         raise InvalidSnapshot(run.id, f"status is one of {', '.join(STATUSES)}, not {run.status!r}", ("status",))
     name = event if isinstance(event, str) else type(event).__name__
-    near = get_close_matches(name.lower(), EVENTS, n=1, cutoff=0.5)
+    near = get_close_matches(name.lower(), EVENTS, n=1, cutoff=0.5 if isinstance(event, str) else 0.8)
     return Refused(
         reason="unknown",
         run_id=None if run is None else run.id,

@@ -71,6 +71,11 @@ _TOOLS = (Word("code_interpreter"), Word("retrieval", 0, 7), Word("file_search",
 WORDS: Final[dict[str, Words]] = {
     w.path: w
     for w in (
+        Words(
+            path="object",
+            words=(Word("assistant.run", 0, 0), Word("thread.run", 1)),
+            source="FACTS §1.1: G0 misnamed it",
+        ),
         Words(path="tools[].type", words=_TOOLS, open=True, source="FACTS §2.7; Azure adds mcp, connected_agent (B6)"),
         Words(
             path="required_action.type",

@@ -1,8 +1,8 @@
 """The spelling table: one row for each field of the run and of what is inside it, one column for each SDK document.
 
 A column says how the SDK calls the field in memory, with which type, and whether its document calls it optional. On
-the wire all of them but `typescript-instance` (what `JSON.stringify` makes of an instance) use the API's own keys.
-Source: FACTS §8 and the five published documents.
+the wire all of them use the API's own keys, but for `typescript-instance` (what `JSON.stringify` makes of an instance)
+and the arrays of `kotlin-sql`, which are join tables. Source: FACTS §7 (Azure), §8 and the five published documents.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from runengine.core.generations import LATEST
 from runengine.core.parts import Part
 from runengine.core.records import RunObject
 from runengine.core.slots import slots_of
+from runengine.core.statuses import STATUSES
 
-__all__ = ["COLUMNS", "NESTED_FIRST", "SPELLINGS", "Spelling", "camel"]
+__all__ = ["COLUMNS", "NESTED_FIRST", "SPELLINGS", "WORD_SPELLINGS", "Spelling", "camel"]
 
-COLUMNS: Final = ("ruby", "julia", "dart", "typescript", "typescript-instance", "kotlin-sql")
-"""The columns; `native` and `azure` spell every field as the API does."""
+COLUMNS: Final = ("ruby", "julia", "dart", "typescript", "typescript-instance", "kotlin-sql", "azure")
+"""The columns; `native` spells every field as the API does."""
 
 _CAMEL: Final = ("dart", "typescript", "typescript-instance", "kotlin-sql")
 _RESERVED: Final = {
@@ -31,6 +32,7 @@ _RESERVED: Final = {
     "typescript": {"function": "_function"},
     "typescript-instance": {"function": "_function"},
 }
+_APPROVAL: Final = "submit_tool_approval"  # Azure's own (FACTS §2.1): no generated document has it
 
 _TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "string": {"ruby": "String", "julia": "String", "dart": "String", "typescript": "string", "kotlin-sql": "text"},
@@ -84,6 +86,7 @@ class Spelling:
         names: Column to name in memory.
         types: Column to type, for the fields of the run itself.
         optional: The document calls the field optional.
+        columns: Those whose documents have the field.
 
     Example:
         >>> SPELLINGS["tools[].function"].names["typescript-instance"]
@@ -94,6 +97,7 @@ class Spelling:
     names: Mapping[str, str]
     types: Mapping[str, str]
     optional: bool
+    columns: tuple[str, ...] = COLUMNS
 
 
 def camel(name: str) -> str:
@@ -107,9 +111,13 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _names(name: str) -> dict[str, str]:
+def _names(path: str) -> dict[str, str]:
+    name = path.rsplit(".", 1)[-1]
     humped = {c: _RESERVED.get(c, {}).get(name, camel(name)) for c in _CAMEL}
-    return {column: humped.get(column, name) for column in COLUMNS}
+    spelled = {column: humped.get(column, name) for column in COLUMNS}
+    if path == "assistant_id":
+        spelled["azure"] = "agent_id"
+    return spelled
 
 
 def _types(name: str) -> dict[str, str]:
@@ -134,9 +142,10 @@ def _rows(part: type[Part], prefix: str = "") -> Iterator[Spelling]:
         top = not prefix
         yield Spelling(
             path=path,
-            names=MappingProxyType(_names(slot.name)),
+            names=MappingProxyType(_names(path)),
             types=MappingProxyType(_types(path) if top else {}),
             optional=top and FIELDS[path].optional,
+            columns=("azure",) if _APPROVAL in path else COLUMNS,
         )
         if slot.part is not None:
             array = (top and FIELDS[path].kind == "array") or slot.name == "tool_calls"
@@ -145,3 +154,24 @@ def _rows(part: type[Part], prefix: str = "") -> Iterator[Spelling]:
 
 SPELLINGS: Final[dict[str, Spelling]] = {row.path: row for row in _rows(RunObject)}
 """Every row by its path, the run's own fields in the schema's order, each followed by what is inside it."""
+
+_WORDS: Final = {"status": STATUSES, "object": ("thread.run",)}
+
+WORD_SPELLINGS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = MappingProxyType(
+    {
+        "dart": MappingProxyType(
+            {
+                field: MappingProxyType({word: camel(word.replace(".", "_period_")) for word in words})
+                for field, words in _WORDS.items()
+            }
+        )
+    }
+)
+"""Column to field to word to its name in memory, for the column whose enumerations have names of their own: Dart's.
+
+On the wire every word is the API's own (`wireName`). Source: FACTS §8.
+
+Example:
+    >>> WORD_SPELLINGS["dart"]["status"]["in_progress"], WORD_SPELLINGS["dart"]["object"]["thread.run"]
+    ('inProgress', 'threadPeriodRun')
+"""

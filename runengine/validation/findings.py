@@ -6,6 +6,7 @@ Source: DESIGN §5 (the names of a violation's fields are a contract).
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final, Literal, NamedTuple
 
 from attrs import asdict, frozen
@@ -92,16 +93,14 @@ class Violation:
 
 
 def shown(value: Any) -> Any:
-    """A value as reports carry it: scalars as they are, the rest and long text cut to 200 characters of text.
+    """A value as reports carry it: as it is where its JSON has at most 200 characters, else the beginning of that text.
 
     Example:
-        >>> shown(17), shown("x" * 999)[-4:]
-        (17, 'xxx…')
+        >>> shown(17), shown({"a": None}), shown("x" * 999)[-4:]
+        (17, {'a': None}, 'xxx…')
     """
-    if value is None or type(value) in (bool, float) or (type(value) is int and abs(value) < 1 << 63):
-        return value
     try:
-        text = value if isinstance(value, str) else repr(value)
-    except RecursionError:
-        return "nested too deep to be shown"
-    return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except (RecursionError, TypeError, ValueError):
+        return "nested too deep, or too long, to be shown"
+    return value if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"

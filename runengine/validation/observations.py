@@ -29,6 +29,8 @@ class Observation(NamedTuple):
         created: The recording shows the run being created by this very answer.
         observed_s: When it was seen, Unix seconds, or None where the recording does not tell. A stream's Date is
             its start, so rows of a stream have none.
+        envelope: What was said around it, as it was said and without `data`; `object` in it tells of a list response
+            that had keys of its own. None for a bare run.
 
     Example:
         >>> Observation({"id": "run_1"}, 1).source
@@ -41,6 +43,7 @@ class Observation(NamedTuple):
     event: str | None = None
     created: bool = False
     observed_s: float | None = None
+    envelope: dict[str, Any] | None = None
 
 
 @frozen(kw_only=True)

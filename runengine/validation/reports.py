@@ -24,6 +24,7 @@ REPORT_VERSION: Final = 1
 """Version of the JSON form."""
 
 _SPOOL_BYTES: Final = 4 * 1024 * 1024
+_MISSING_KEY: Final = "RE307"
 _STYLE: Final[dict[Severity, str]] = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 
 
@@ -84,7 +85,8 @@ class TextReport:
         self._console.print(Text.assemble(f"{_plain(where)}: ", *rule, _plain(f"{who} {v.message}")))
         notes = []
         if v.field is not None:
-            notes.append(f"{v.field} is {json.dumps(v.found, ensure_ascii=False, default=str)}")
+            absent = v.code == _MISSING_KEY
+            notes.append(f"{v.field} is {'absent' if absent else json.dumps(v.found, ensure_ascii=False, default=str)}")
         if v.expected is not None:
             notes.append(f"expected {v.expected}")
         if notes:
@@ -102,6 +104,8 @@ class TextReport:
             self._console.print(_table("edge", data["edges"]))
         if summary.violations["info"] and not self._verbose:
             self._console.print(f"{_n(summary.violations['info'], 'remark')} not shown; -v shows them", style="dim")
+        if summary.passed:
+            self._console.print(f"{_n(summary.passed, 'object')} that are no runs passed over", style="dim")
         self._console.print(verdict(summary), style="bold")
 
 

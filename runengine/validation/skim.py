@@ -181,7 +181,7 @@ class Skim:
         if record["status"] not in STATUSES or record["object"] not in RUN_OBJECTS:
             return ()
         layout = layout_of(record["status"], tuple(record), tuple(map(type, record.values())), era, self._generation)
-        asked = ((name, record.get(name)) for name in _REQUEST if name in FIELDS)
+        asked = ((name, record.get(name)) for name in ("object", *_REQUEST) if name in FIELDS)
         if layout.findings or any(any(field_findings(n, v, layout.candidates)) for n, v in asked if v is not None):
             return ()
         return layout.candidates
@@ -295,7 +295,7 @@ def _stamps_fit(row: Any, known_s: int | None) -> int | None:
     if not 0 < created < MILLISECONDS_FROM:
         return None
     if expires.__class__ is int:
-        if not 0 < expires < MILLISECONDS_FROM or (known_s is not None and known_s != expires):
+        if not created <= expires < MILLISECONDS_FROM or (known_s is not None and known_s != expires):
             return None
         deadline_s: int = expires
     else:

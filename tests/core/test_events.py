@@ -7,8 +7,9 @@ from typing import Any
 import attrs
 import pytest
 
-from runengine.core.events import EVENTS, REQUEST_FIELDS, TTL_S, Create, Event, Start
+from runengine.core.events import EVENTS, REQUEST_FIELDS, TTL_S, Complete, Create, Event, Expire, FinishCancel, Start
 from runengine.core.fields import FIELDS
+from runengine.core.parts import Usage
 from runengine.core.records import RunObject
 from tests import naive, samples
 
@@ -92,3 +93,39 @@ def test_every_sample_is_an_event() -> None:
         assert {type(event) for event in events} == {kind}
         assert all(isinstance(event, Event) and event.at_us == 5 for event in events)
         assert len(events) > 1 or name == "start"
+
+
+GOOD = {"at_us": 0, "run_id": "r", "thread_id": "t", "assistant_id": "a", "model": "m"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"run_id": ""},
+        {"run_id": 5},
+        {"thread_id": None},
+        {"model": ""},
+        {"tools": "function"},
+        {"tools": ({"type": "function"},)},
+        {"max_prompt_tokens": 255},
+        {"max_prompt_tokens": 256.0},
+        {"max_completion_tokens": 0},
+        {"max_completion_tokens": True},
+    ],
+)
+def test_a_run_cannot_be_asked_for_wrongly(wrong: dict[str, Any]) -> None:
+    """What the checker would flag in a record is refused when the event is made."""
+    with pytest.raises((TypeError, ValueError)):
+        Create(**{**GOOD, **wrong})
+
+
+@pytest.mark.parametrize("kind", [Complete, Expire, FinishCancel])
+@pytest.mark.parametrize("counts", [(1, 1, 3), (-1, 1, 0), (1.0, 1, 2), (True, 0, 1)])
+def test_usage_must_add_up(kind: Any, counts: tuple[Any, Any, Any]) -> None:
+    """Usage that is no count, or whose total is no sum, is refused with the rule."""
+    prompt, completion, total = counts
+    usage = Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=total)
+    with pytest.raises(ValueError, match="total_tokens the sum of the others"):
+        kind(at_us=0, usage=usage)
+    with pytest.raises(ValueError, match="must be a Usage or None"):
+        kind(at_us=0, usage="12")

@@ -75,8 +75,8 @@ class TestTable:
         assert {"in_progress": "started_at", **ends} == ARRIVAL_STAMP
 
     def test_stamp_order(self) -> None:
-        """Creation comes first, the start before any end, and no order is set between two ends."""
-        assert set(STAMP_ORDER) == {("created_at", "started_at")} | {
+        """Creation comes first, also of the deadline; the start before any end; two ends have no order."""
+        assert set(STAMP_ORDER) == {("created_at", "started_at"), ("created_at", "expires_at")} | {
             (first, end) for first in ("created_at", "started_at") for end in END_STAMPS
         }
 
@@ -144,7 +144,7 @@ class TestShapeProblems:
 
     def test_require_valid_names_everything(self) -> None:
         """The error carries the run, every rule broken and every field, in the table's order."""
-        run = evolve(samples.run_in("completed"), completed_at=None, failed_at=samples.END_S, expires_at=9)
+        run = evolve(samples.run_in("completed"), completed_at=None, failed_at=samples.END_S, expires_at=samples.END_S)
         with pytest.raises(InvalidSnapshot) as caught:
             require_valid(run)
         assert caught.value.run_id == run.id

@@ -14,12 +14,14 @@ from runengine.core.generations import GENERATIONS
 from runengine.core.parts import Part
 from runengine.core.records import RunObject
 from runengine.core.slots import slots_of
+from runengine.core.statuses import STATUSES
 from runengine.dialects.detection import AZURE_WORDS, detect
 from runengine.dialects.documents import DIALECTS, dialect_named
 from runengine.dialects.limits import Loss
 from runengine.dialects.native import read_run
+from runengine.dialects.pages import dialect_page, spelling_page
 from runengine.dialects.shapes import SHAPES
-from runengine.dialects.spellings import COLUMNS, SPELLINGS, camel
+from runengine.dialects.spellings import COLUMNS, SPELLINGS, WORD_SPELLINGS, camel
 from runengine.validation.catalogue.examples import record
 from tests.dialects.documents import documents, full
 
@@ -139,6 +141,36 @@ def test_every_field_has_a_row() -> None:
     for row in SPELLINGS.values():
         assert set(row.names) == set(COLUMNS)
     assert set(FIELDS) <= set(SPELLINGS)
+
+
+def test_azure_calls_the_assistant_an_agent() -> None:
+    """Azure's Python calls one field otherwise; all others, and only Azure's own approval, are as on the wire."""
+    other = {path: row.names["azure"] for path, row in SPELLINGS.items() if row.names["azure"] != path.split(".")[-1]}
+    assert other == {"assistant_id": "agent_id"}
+    own = {path for path, row in SPELLINGS.items() if row.columns == ("azure",)}
+    assert own == {path for path in SPELLINGS if path.startswith("required_action.submit_tool_approval")}
+    assert f"| required_action.submit_tool_approval |{' – |' * 6} submit_tool_approval |" in spelling_page()
+
+
+def test_words_in_memory() -> None:
+    """Dart names every status and the object word, no two alike; the page has each."""
+    (words,) = WORD_SPELLINGS.values()
+    assert set(words["status"]) == set(STATUSES)
+    assert words["status"]["requires_action"] == "requiresAction"
+    assert words["object"] == {"thread.run": "threadPeriodRun"}
+    assert len(set(words["status"].values())) == len(STATUSES)
+    for word, name in words["status"].items():
+        assert f"| status | `{word}` | `{name}` |" in spelling_page()
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_null_and_absent_are_one(name: str) -> None:
+    """A null of a declared field is no loss, left out or written, and each dialect's page says so."""
+    assert "| null and absent | one: " in dialect_page(name)
+    nulls = record("queued", **dict.fromkeys(n for n, f in FIELDS.items() if f.nullable_from is not None))
+    for document in (nulls, {key: value for key, value in nulls.items() if value is not None}):
+        losses = DIALECTS[name].from_native(document, 16).losses
+        assert [loss for loss in losses if loss.kind == "loss"] == []
 
 
 def test_spellings_do_not_collide() -> None:

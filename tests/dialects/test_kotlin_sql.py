@@ -59,6 +59,16 @@ def delete_through(url: str) -> None:
 
 
 class TestTables:
+    def test_a_column_of_somebody_else(self, url: str) -> None:
+        """A column that no generation has is a key of its name, and is left alone by writing."""
+        written(url, [run(1), run(2)])
+        execute(url, 'ALTER TABLE "RunObject" ADD COLUMN "the Tenant" TEXT')
+        execute(url, """UPDATE "RunObject" SET "the Tenant" = 'x' WHERE id = 'run_00001'""")
+        written(url, [run(3)])
+        read = list(read_runs(url, 1))
+        assert [document["the Tenant"] for document in read] == ["x", None, None]
+        assert {key: value for key, value in read[0].items() if key != "the Tenant"} == run(1)
+
     def test_every_column_of_the_document(self, url: str) -> None:
         """The database has the document's columns in its order, of a compatible type; only `rowKey` follows."""
         written(url, [])

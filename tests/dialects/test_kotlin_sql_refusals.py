@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runengine.dialects.kotlin_sql import is_kotlin_sql, masked
+from runengine.dialects.kotlin_sql.tables import every_table, run_table
 from runengine.errors import DialectError, RunEngineError, TraceUnreadable
 from tests.dialects.databases import execute, ids, written
 
@@ -38,6 +39,38 @@ class TestRefusals:
         else:
             with pytest.raises(DialectError, match=rf"half a set of tables: no {missing}$"):
                 written(url, [])
+
+    @pytest.mark.parametrize(
+        ("column", "said"),
+        [
+            (
+                "parallel_tool_calls BOOLEAN",
+                r"between two generations: the tables are those of G6, but RunObject\.parallel_tool_calls is a column "
+                r"of G\d+ to G16, and for G\d+ there is no column RunObject\.top_p",
+            ),
+            ("tools TEXT", r"RunObject\.tools: it is no column in any generation but a table of its own$"),
+        ],
+    )
+    def test_between_two_generations(self, url: str, column: str, said: str) -> None:
+        """A column of another generation is named, with what that one has besides."""
+        written(url, [])
+        execute(url, f'ALTER TABLE "RunObject" ADD COLUMN {column}')
+        with pytest.raises(TraceUnreadable, match=said):
+            ids(url)
+        with pytest.raises(DialectError, match=said):
+            written(url, [])
+
+    def test_the_documents_own_tables(self, tmp_path: Path) -> None:
+        """The document's statements with no more than commas repaired are known for what they are."""
+        url = f"sqlite:///{tmp_path}/own.db"
+        for table in every_table(run_table()):
+            if table.columns:
+                columns = ", ".join(f'"{column.name}" BLOB' for column in table.columns)
+                execute(url, f'CREATE TABLE "{table.name}" ({columns})')
+            for array in table.arrays:
+                execute(url, f'CREATE TABLE "{array.table}" ("{array.owner}" BIGINT, "{array.item}" BIGINT)')
+        with pytest.raises(TraceUnreadable, match="these are the document's own tables, without rowKey and position"):
+            ids(url)
 
     def test_no_such_tables(self, url: str) -> None:
         """A database with other tables is not recognised, and not read."""

@@ -26,6 +26,9 @@ STARTS = {
 }
 """What became of started_at, as seconds after creation."""
 
+STARTED = ("in_progress", "requires_action", "completed", "incomplete")
+"""Statuses that a run cannot have without having started (FACTS §6.4)."""
+
 PAIRS = list(product(naive.ALL_STATUSES, naive.ALL_STATUSES))
 PATH_RULES = ("RE101", "RE102", "RE103", "RE106", "RE205")
 
@@ -54,6 +57,12 @@ def undocumented(policy: str) -> dict[str, str]:
     return {"RE102": "error" if policy == "documented" else "warning"}
 
 
+def lacks_start(source: str, target: str, start: str) -> tuple[bool, bool]:
+    """Whether the earlier, and the later, snapshot lacks a started_at that it must have: that is RE201's to say."""
+    was, is_now = STARTS[start]
+    return was is None and source in STARTED, is_now is None and target in STARTED
+
+
 def visible(source: str, target: str, start: str, policy: str) -> dict[str, str]:
     """The verdict on a step of a complete trace."""
     if source in naive.ENDS:
@@ -63,7 +72,8 @@ def visible(source: str, target: str, start: str, policy: str) -> dict[str, str]
         return {"RE101": "error"}
     verdict = {} if source == target or step in naive.DOCUMENTED_EDGES else undocumented(policy)
     restarts = source != target and target == "in_progress"
-    if start == "back" or (start in ("first", "forth") and not restarts):
+    moved = start in ("first", "forth") and not any(lacks_start(source, target, start))
+    if start == "back" or (moved and not restarts):
         verdict["RE205"] = "error"
     return verdict
 
@@ -91,10 +101,13 @@ def hidden(source: str, target: str, start: str, policy: str) -> dict[str, str]:
     step = (source, target)
     if start == "back" and (source == target or step in wide(policy)):
         return visible(source, target, start, policy)
-    if source == target and start not in ("first", "forth", "back"):
+    lacks = lacks_start(source, target, start)
+    if source == target and (start not in ("first", "forth", "back") or any(lacks)):
         return {}
     restarts = {"never": (False,), "first": (True,), "forth": (True,), "back": ()}.get(start, (False, True))
-    started = STARTS[start][0] is not None
+    if any(lacks):
+        restarts = (False, True)
+    started = STARTS[start][0] is not None or lacks[0]
     goals = {(target, restarted) for restarted in restarts}
     if goals & walks(frozenset(naive.DOCUMENTED_EDGES), source, started):
         return {}

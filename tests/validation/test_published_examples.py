@@ -86,3 +86,29 @@ def test_c26_absent_equals_null() -> None:
     queued = clean("queued", started_at=ABSENT)
     assert check_lines(queued).violations == []
     assert check_lines(without(queued, *(n for n, v in queued.items() if v is None))).violations == []
+
+
+def test_c10_as_polled_lines() -> None:
+    """C10 as JSON Lines: the missing started_at is RE201 alone; no step is blamed for it."""
+    checked = check_lines(clean("queued", started_at=None), clean("in_progress", started_at=None))
+    assert codes(checked) == [("RE201", 2, "started_at")]
+
+
+def test_a_run_by_another_name() -> None:
+    """A record that is a run in all but its object word is checked, and the word is pointed out."""
+    checked = check_lines(clean("queued", object="thread.runs", failed_at=CREATED_S))
+    assert ("RE305", 1, "object") in codes(checked)
+    assert ("RE202", 1, "failed_at") in codes(checked)
+
+
+def test_a_deadline_before_creation() -> None:
+    """A deadline that lies before the creation is out of order."""
+    run = clean("queued")
+    assert ("RE203", 1, "expires_at") in codes(check_lines({**run, "expires_at": run["created_at"] - 10}))
+
+
+def test_a_first_line_nested_too_deep() -> None:
+    """One line that nests too deep does not hide the others."""
+    deep = b"[" * 100_000
+    checked = check_bytes(deep + b"\n" + json.dumps(clean("canceled")).encode() + b"\n")
+    assert [code for code, *_ in codes(checked)] == ["RE901", "RE105"]

@@ -23,10 +23,9 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import NullType
 
-from runengine.core.generations import LATEST
+from runengine.dialects.kotlin_sql.recognition import recognise
 from runengine.dialects.kotlin_sql.rows import Row, Rows
 from runengine.dialects.kotlin_sql.tables import (
-    DOCUMENT,
     POSITION,
     ROW_KEY,
     Array,
@@ -67,6 +66,7 @@ class Database:
         connection: The connection.
         run_table: The table of runs, with those it refers to.
         sql: All tables by name, as SQLAlchemy knows them.
+        surplus: Columns of runs that no generation has.
 
     Example:
         >>> with open_reading("sqlite:///nowhere.db"): pass
@@ -77,12 +77,18 @@ class Database:
     connection: sa.Connection
     run_table: Table
     sql: Mapping[str, sa.Table]
+    surplus: tuple[str, ...] = ()
 
     def runs(self, after: str | None, count: int) -> list[Row]:
-        """The next rows of runs by id."""
+        """The next rows of runs by id, each with its surplus cells at the end."""
         table = self.sql[self.run_table.name]
-        query = sa.select(*_raw(table)).order_by(table.c.id).limit(count)
+        more = (sa.column(name, NullType()) for name in self.surplus)
+        query = sa.select(*_raw(table), *more).order_by(table.c.id).limit(count)
         return self._rows(query if after is None else query.where(table.c.id > after))
+
+    def count(self) -> int:
+        """How many runs there are."""
+        return self.connection.scalar(sa.select(sa.func.count()).select_from(self.sql[self.run_table.name])) or 0
 
     def runs_called(self, ids: Collection[str]) -> list[Row]:
         """The rows of runs with these ids."""
@@ -203,10 +209,10 @@ def open_reading(url: str) -> Iterator[Database | None]:
             if _RUNS not in found:
                 yield None
                 return
-            generation, missing = _generation_of(found)
-            if missing:
-                raise TraceUnreadable(masked(url), 0, 0, f"kotlin-sql: half a set of tables: no {missing}")
-            yield Database(connection, run_table(generation), _sql_tables(generation))
+            known = recognise(found)
+            if known.problem:
+                raise TraceUnreadable(masked(url), 0, 0, f"kotlin-sql: {known.problem}")
+            yield Database(connection, run_table(known.generation), _sql_tables(known.generation), known.surplus)
     except SQLAlchemyError as error:
         raise TraceUnreadable(masked(url), 0, 0, _said(error)) from None
 
@@ -228,20 +234,21 @@ def open_writing(url: str, generation: int) -> Iterator[Database]:
         Traceback (most recent call last):
         runengine.errors.DialectError: sqlite:///no/folder/runs.db: unable to open database file
     """
-    wanted = run_table(generation)
+    wanted, address = run_table(generation), _address(url)
     try:
-        with _connected(_address(url)) as connection:
+        with _cleared(address), _connected(address) as connection:
             if _is_sqlite(connection):
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             tables = _sql_tables(generation)
             tables[_RUNS].metadata.create_all(connection)
             if not _is_sqlite(connection):  # one writer at a time, as it numbers the rows; readers may read
                 connection.exec_driver_sql(f'LOCK TABLE "{_RUNS}" IN SHARE ROW EXCLUSIVE MODE')
-            found, missing = _generation_of(_found(connection))
-            if missing:
-                raise DialectError(f"{masked(url)}: kotlin-sql: half a set of tables: no {missing}")
-            if run_table(found) != wanted:
-                raise DialectError(f"{masked(url)}: kotlin-sql: its tables are those of G{found}, not of G{generation}")
+            known = recognise(_found(connection))
+            if known.problem:
+                raise DialectError(f"{masked(url)}: kotlin-sql: {known.problem}")
+            if run_table(known.generation) != wanted:
+                its = f"its tables are those of G{known.generation}, not of G{generation}"
+                raise DialectError(f"{masked(url)}: kotlin-sql: {its}")
             yield Database(connection, wanted, tables)
             connection.commit()
     except SQLAlchemyError as error:
@@ -325,6 +332,18 @@ def _connected(address: sa.URL) -> Iterator[sa.Connection]:
         yield connection
 
 
+@contextmanager
+def _cleared(address: sa.URL) -> Iterator[None]:
+    """Removes a SQLite file that was made by opening it, if nothing was written."""
+    file = Path(address.database or "").absolute()
+    made = address.drivername == "sqlite" and not file.exists()
+    try:
+        yield
+    finally:
+        if made and file.is_file() and not file.stat().st_size:
+            file.unlink()
+
+
 def _is_sqlite(connection: sa.Connection) -> bool:
     return connection.dialect.name == "sqlite"
 
@@ -338,24 +357,6 @@ def _said(error: SQLAlchemyError) -> str:
 def _found(connection: sa.Connection) -> dict[str, set[str]]:
     """The columns of every table there is."""
     return {table: {c["name"] for c in own} for (_, table), own in sa.inspect(connection).get_multi_columns().items()}
-
-
-def _generation_of(found: Mapping[str, set[str]]) -> tuple[int, str | None]:
-    """The generation, the last of several, with the most tables that are all there; else the first, and what is not."""
-    whole = [g for g in range(DOCUMENT, LATEST.number + 1) if _missing(found, g) is None]
-    if not whole:
-        return DOCUMENT, _missing(found, DOCUMENT)
-    return max(whole, key=lambda g: (sum(len(table.c) for table in _sql_tables(g).values()), g)), None
-
-
-def _missing(found: Mapping[str, set[str]], generation: int) -> str | None:
-    for name, table in _sql_tables(generation).items():
-        if name not in found:
-            return f"table {name}"
-        for column in table.c:
-            if column.name not in found[name]:
-                return f"column {name}.{column.name}"
-    return None
 
 
 def _raw(table: sa.Table) -> list[sa.ColumnElement[Any]]:

@@ -18,7 +18,7 @@ from runengine.dialects.kotlin_sql.tables import Array, Column, SqlType, Table
 from runengine.dialects.limits import Loss
 from runengine.dialects.wire import NotJSON, decode, encode
 
-__all__ = ["Row", "Rows", "from_row", "losses", "to_rows"]
+__all__ = ["Row", "Rows", "from_row", "legible", "losses", "to_rows"]
 
 Row = tuple[Any, ...]
 """The cells of a row, in the order of the table's columns, then its `rowKey`."""
@@ -184,7 +184,7 @@ def _item(value: JSON, array: Array, keys: Iterator[int], rows: Rows) -> Any:
 
 def _value_of_item(item: Any, array: Array, rows: Rows) -> JSON:
     row = None if array.items is None else rows.tables[array.items.name].get(item)
-    return _legible(item) if row is None or array.items is None else from_row(row, array.items, rows)
+    return legible(item) if row is None or array.items is None else from_row(row, array.items, rows)
 
 
 def _value(cell: Any, column: Column, rows: Rows) -> JSON:
@@ -192,12 +192,12 @@ def _value(cell: Any, column: Column, rows: Rows) -> JSON:
         return None
     table = column.refers
     if table is None:
-        return _READ.get(column.type, _legible)(cell)
+        return _READ.get(column.type, legible)(cell)
     if cell == 0:
         return None
     row = rows.tables[table.name].get(cell)
     if row is None:
-        return _legible(cell)
+        return legible(cell)
     document = from_row(row, table, rows)
     return document["type"] if len(document) == 1 and document.get("type") in table.words else document
 
@@ -229,25 +229,33 @@ def _truth(value: JSON) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _legible(cell: Any) -> JSON:
+def legible(cell: Any) -> JSON:
+    """A cell as it stands, as text where JSON has no such value.
+
+    Example:
+        >>> legible(7), legible(b"a"), legible({1})
+        (7, 'a', '{1}')
+    """
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "backslashreplace")
-    return float(cell) if isinstance(cell, Decimal) else cell
+    if isinstance(cell, Decimal):
+        return float(cell)
+    return cell if cell is None or isinstance(cell, str | int | float | list | dict) else str(cell)
 
 
 def _read_decimal(cell: Any) -> JSON:
-    return float(cell) if type(cell) in (int, float, Decimal) else _legible(cell)
+    return float(cell) if type(cell) in (int, float, Decimal) else legible(cell)
 
 
 def _read_truth(cell: Any) -> JSON:
-    return bool(cell) if type(cell) is int and cell in (0, 1) else _legible(cell)
+    return bool(cell) if type(cell) is int and cell in (0, 1) else legible(cell)
 
 
 def _read_blob(cell: Any) -> JSON:
     try:
-        return decode(cell) if isinstance(cell, bytes | str) else _legible(cell)
+        return decode(cell) if isinstance(cell, bytes | str) else legible(cell)
     except NotJSON:
-        return _legible(cell)
+        return legible(cell)
 
 
 _STORE: Final[Mapping[SqlType, Callable[[JSON], Any]]] = {

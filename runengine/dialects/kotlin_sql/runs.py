@@ -10,8 +10,9 @@ from contextlib import AbstractContextManager
 from itertools import count, islice
 from typing import TYPE_CHECKING, Final
 
+from runengine.core.generations import LATEST
 from runengine.core.parts import JSON
-from runengine.dialects.kotlin_sql.rows import Rows, from_row, losses, to_rows
+from runengine.dialects.kotlin_sql.rows import Rows, from_row, legible, losses, to_rows
 from runengine.dialects.kotlin_sql.tables import DOCUMENT, Table, run_table
 from runengine.dialects.kotlin_sql.urls import NO_DRIVER, masked
 from runengine.dialects.limits import Loss
@@ -20,9 +21,10 @@ from runengine.errors import DialectError, PayloadError, TraceUnreadable
 if TYPE_CHECKING:
     from runengine.dialects.kotlin_sql.database import Database
 
-__all__ = ["is_kotlin_sql", "read_runs", "write_runs"]
+__all__ = ["described", "is_kotlin_sql", "read_runs", "write_runs"]
 
 _BATCH: Final = 1000
+_NO_RUNS: Final = "kotlin-sql: no table RunObject"
 _REPLACED: Final = Loss((), "an earlier snapshot of the run is replaced: the tables hold one for each")
 
 
@@ -45,6 +47,31 @@ def is_kotlin_sql(url: str) -> bool:
         return database is not None
 
 
+def described(url: str) -> tuple[int, tuple[int, ...]]:
+    """How many runs the tables hold, and the generations whose tables they are.
+
+    Args:
+        url: `sqlite:///FILE` or `postgresql://…`.
+
+    Raises:
+        DialectError: the address is none, or a driver is not installed.
+        TraceUnreadable: it cannot be read, or has none, or only some, of the tables or columns.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     url = f"sqlite:///{folder}/runs.db"
+        ...     written = write_runs(url, [{"id": "run_1", "status": "queued"}], lambda number, lost: None)
+        ...     described(url)
+        (1, (6,))
+    """
+    with _open_reading(url) as database:
+        if database is None:
+            raise TraceUnreadable(masked(url), 0, 0, _NO_RUNS)
+        alike = (g for g in range(DOCUMENT, LATEST.number + 1) if run_table(g) == database.run_table)
+        return database.count(), tuple(alike)
+
+
 def read_runs(url: str, batch: int = _BATCH) -> Iterator[dict[str, JSON]]:
     """Read every run, in the order of ids. The connection is read-only and sees one state of the tables throughout.
 
@@ -54,7 +81,7 @@ def read_runs(url: str, batch: int = _BATCH) -> Iterator[dict[str, JSON]]:
 
     Yields:
         Native documents. 0 and '' are null where the field may be null; a cell that cannot be understood is left as it
-        stands, in its field.
+        stands, in its field. A column that no generation has is a key of the same name.
 
     Raises:
         DialectError: the address is none, or a driver is not installed.
@@ -70,12 +97,14 @@ def read_runs(url: str, batch: int = _BATCH) -> Iterator[dict[str, JSON]]:
     """
     with _open_reading(url) as database:
         if database is None:
-            raise TraceUnreadable(masked(url), 0, 0, "kotlin-sql: no table RunObject")
-        after = None
+            raise TraceUnreadable(masked(url), 0, 0, _NO_RUNS)
+        after, width = None, len(database.run_table.names)
         while runs := database.runs(after, batch):
-            rows = database.rows_of(runs)
-            for row in runs:
-                yield from_row(row, database.run_table, rows)
+            own = [row[:width] for row in runs]
+            rows = database.rows_of(own)
+            for row, whole in zip(own, runs, strict=True):
+                more = zip(database.surplus, map(legible, whole[width:]), strict=True)
+                yield {**from_row(row, database.run_table, rows), **dict(more)}
             after = runs[-1][0]
 
 

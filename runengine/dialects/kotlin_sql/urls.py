@@ -10,17 +10,17 @@ __all__ = ["NO_DRIVER", "is_database_url", "masked"]
 NO_DRIVER: Final = "kotlin-sql: reading and writing databases needs pip install 'runengine[sql]'"
 """What is said where SQLAlchemy or psycopg is not installed."""
 
-_URL: Final = re.compile(r"(sqlite|postgresql)://")
-_PASSWORD: Final = re.compile(r"^(\w+://[^:/@?]*):.*@", re.DOTALL)
+_URL: Final = re.compile(r"[A-Za-z][\w+.-]+://")  # one letter is a drive
+_PASSWORD: Final = re.compile(r"^([\w+.-]+://[^:/@?]*):.*@", re.DOTALL)
 _PASSWORD_OPTION: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
 
 
 def is_database_url(text: str) -> bool:
-    """Whether it is the address of a database, and no path.
+    """Whether it is an address, and no path. One of no database that is known is refused where it is opened.
 
     Example:
-        >>> is_database_url("sqlite:///runs.db"), is_database_url("runs.db")
-        (True, False)
+        >>> is_database_url("sqlite:///runs.db"), is_database_url("mysql://host/runs"), is_database_url("runs.db")
+        (True, True, False)
     """
     return _URL.match(text) is not None
 

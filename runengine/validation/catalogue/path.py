@@ -38,10 +38,10 @@ PATH_RULES: Final[tuple[Rule, ...]] = (
         code="RE102",
         name="undocumented-transition",
         severity="warning",
-        says="A step that orchestrators need and the published diagram does not draw is pointed out.",
+        says="A step that orchestrators need and the published diagram does not draw is pointed out; under --policy "
+        "documented it is an error.",
         why="Clients written from the diagram may not expect it.",
         source="FACTS §6.1: implementers disagree about these steps; each row of the table cites its evidence.",
-        hint="An error under --policy documented.",
         breaks=stream(
             ("thread.run.queued", record("queued")),
             ("thread.run.failed", record("failed", started_at=None)),

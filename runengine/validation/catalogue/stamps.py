@@ -26,10 +26,10 @@ STAMP_RULES: Final[tuple[Rule, ...]] = (
         name="unexpected-stamp",
         severity="error",
         says="A record carries no end stamp but its status's own: completed_at for completed, incomplete and expired, "
-        "failed_at for failed, cancelled_at for cancelled; none while the run lives.",
+        "failed_at for failed, cancelled_at for cancelled; none while the run lives. There is no expired_at and no "
+        "incomplete_at.",
         why="Readers take the first end stamp they find for the outcome.",
         source="FACTS §6.4, B3; §9 C2 is a published example that breaks it.",
-        hint="There is no expired_at and no incomplete_at on runs: completed_at serves both.",
         breaks=lines(record("completed", cancelled_at=CREATED + 5)),
         keeps=lines(record("expired")),
     ),
@@ -37,7 +37,8 @@ STAMP_RULES: Final[tuple[Rule, ...]] = (
         code="RE203",
         name="stamps-out-of-order",
         severity="error",
-        says="created_at <= started_at <= the end stamp. Equal stamps are normal: they count whole seconds.",
+        says="created_at <= started_at <= the end stamp, and created_at <= expires_at. Equal stamps are normal: they "
+        "count whole seconds.",
         why="A negative duration means that two clocks wrote the record.",
         source="FACTS B4: no violation in 667 recorded snapshots, 180 with equal stamps.",
         breaks=lines(record("completed", started_at=CREATED + 9)),

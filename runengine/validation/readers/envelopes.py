@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final
 
+from runengine.dialects.spellings import camel
 from runengine.validation.observations import Item, Observation, Passed, Source, Unreadable
 
 __all__ = ["RUN_OBJECTS", "http_seconds", "items_of"]
@@ -50,7 +51,7 @@ def items_of(value: Any, line: int, depth: int = 0) -> Iterator[Item]:
     elif type(value.get("data")) is dict and "object" not in value:
         yield from _enveloped(value, line, depth)
     elif type(value.get("data")) is list:
-        yield from items_of(value["data"], line, depth + 1)
+        yield from _listed(value, line, depth)
     elif type(value.get("object")) is str:
         yield Passed(line=line, what=value["object"][:80])
     elif type(value.get("error")) is dict:
@@ -62,7 +63,22 @@ def items_of(value: Any, line: int, depth: int = 0) -> Iterator[Item]:
 
 def _is_run(value: dict[str, Any]) -> bool:
     kind = value.get("object")
-    return kind in RUN_OBJECTS or (kind is None and "data" not in value and sum(s in value for s in _RUN_SIGNS) >= 2)
+    if kind in RUN_OBJECTS:
+        return True
+    signs = sum(sign in value or camel(sign) in value for sign in _RUN_SIGNS)
+    if kind is None:
+        return signs >= 2 and "data" not in value
+    # Whatever it calls itself: a step has a run_id, a message a role, and neither has all of these.
+    return signs == len(_RUN_SIGNS) and not any(key in value for key in ("run_id", "runId", "role"))
+
+
+def _listed(response: dict[str, Any], line: int, depth: int) -> Iterator[Item]:
+    more = any(key not in ("data", "object") for key in response)
+    for item in items_of(response["data"], line, depth + 1):
+        if more and isinstance(item, Observation):
+            yield item._replace(envelope={"object": "list", **(item.envelope or {})})
+        else:
+            yield item
 
 
 def _enveloped(envelope: dict[str, Any], line: int, depth: int) -> Iterator[Item]:
@@ -74,8 +90,13 @@ def _enveloped(envelope: dict[str, Any], line: int, depth: int) -> Iterator[Item
     elif kind == "stream" or (type(event) is str and event.startswith(_STREAM_EVENTS)):
         source = "stream"
     observed_s = None if source == "stream" else _observed(envelope)
+    said = {key: value for key, value in envelope.items() if key != "data"}
     for item in items_of(envelope["data"], line, depth + 1):
-        if isinstance(item, Observation) and item.source == "snapshot":
+        if not isinstance(item, Observation):
+            yield item
+            continue
+        around = {**said, **item.envelope} if item.envelope else said
+        if item.source == "snapshot":
             yield Observation(
                 item.record,
                 line,
@@ -83,9 +104,10 @@ def _enveloped(envelope: dict[str, Any], line: int, depth: int) -> Iterator[Item
                 event=event if type(event) is str else None,
                 created=kind == "create" and source == "snapshot",
                 observed_s=observed_s,
+                envelope=around,
             )
         else:
-            yield item
+            yield item._replace(envelope=around)
 
 
 def _observed(envelope: dict[str, Any]) -> float | None:

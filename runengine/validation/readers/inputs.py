@@ -26,6 +26,7 @@ STANDARD_INPUT: Final = "-"
 
 _SNIFF: Final = 64 * 1024
 _SSE_STARTS: Final = (b"event:", b"data:", b":")
+_SQLITE: Final = b"SQLite format 3\0"
 _SPACE: Final = b" \t\r\n"
 
 
@@ -108,7 +109,10 @@ def read_items(path: str, file: BinaryIO, skim: Callable[[bytes], bool] | None =
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
     if not start:
         return
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:1024]:
+    if start.startswith(_SQLITE):
+        address = "sqlite:///FILE" if path == STANDARD_INPUT else f"sqlite:///{path}"
+        yield Unreadable(line=0, problem=f"a SQLite database: give it as {address}")
+    elif start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:1024]:
         yield Unreadable(line=0, problem="zero bytes or a UTF-16 mark: expected JSON or an event stream in UTF-8")
     elif path.endswith(".sse") or text.startswith(_SSE_STARTS):
         yield from read_event_stream(file)
@@ -121,9 +125,9 @@ def read_items(path: str, file: BinaryIO, skim: Callable[[bytes], bool] | None =
 
 
 def _is_array(text: bytes) -> bool:
-    """The bracket is no log line's, as `[INFO] …`; and no other line follows a first one that is a whole JSON value."""
+    """Whether it may hold runs (a log's `[INFO] …` and an array of arrays do not), and is not the first of lines."""
     first, newline, rest = text.partition(b"\n")
-    if first[1:].lstrip(_SPACE)[:1] not in (b"", b"{", b"[", b"]"):
+    if first[1:].lstrip(_SPACE)[:1] not in (b"", b"{", b"]"):
         return False
     return not (newline and rest.strip(_SPACE) and _decodes(first))
 

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from runengine.core.events import EVENTS
 from runengine.core.fields import FIELDS, IDENTITY, IMMUTABLE
-from runengine.core.shape import ARRIVAL_STAMP
+from runengine.core.shape import ARRIVAL_STAMP, presence
 from runengine.core.statuses import QUEUED, STATUSES, Status
 from runengine.core.table import DOCUMENTED, ENDED_BY, PERMISSIVE, PRACTICAL, TABLE, TERMINAL, Policy, Transition
 from runengine.core.trace import hidden_steps
@@ -145,7 +145,8 @@ def path_findings(before: Point, now: Point, policy: Policy, complete: bool, ske
     """
     was, is_now = before.record.get("started_at"), now.record.get("started_at")
     back = type(was) is int and type(is_now) is int and is_now < was
-    forth = not back and is_now is not None and was != is_now
+    unknown = _lacks_start(before) or _lacks_start(now)  # RE201 says so; no step is to be blamed for it
+    forth = not back and not unknown and is_now is not None and was != is_now
     direct = _row(before.status, now.status, policy)
     if complete or (back and (direct or before.status == now.status)):
         yield from _visible(before.status, now.status, policy, direct, moved=back or forth, back=back)
@@ -173,8 +174,9 @@ def _row(source: Status, target: Status, policy: Policy) -> Transition | None:
 
 def _hidden(before: Point, now: Point, policy: Policy, *, back: bool, forth: bool, skew_s: float) -> Iterator[Finding]:
     source, target = before.status, now.status
-    started = before.record.get("started_at") is not None
+    started = before.record.get("started_at") is not None or _lacks_start(before)
     never = not started and now.record.get("started_at") is None
+    never = never and not (_lacks_start(before) or _lacks_start(now))
     restarts = () if back else (True,) if forth else (False,) if never else (False, True)
     for rows_of in (_documented(policy), _wider(policy)):
         for restarted in restarts:
@@ -186,6 +188,10 @@ def _hidden(before: Point, now: Point, policy: Policy, *, back: bool, forth: boo
         yield _illegal(source, target, policy)
     else:
         yield _impossible(before, now, _wider(policy))
+
+
+def _lacks_start(point: Point) -> bool:
+    return point.record.get("started_at") is None and presence("started_at", point.status) == "must"
 
 
 def _could_restart(before: Point, now: Point, skew_s: float) -> bool:

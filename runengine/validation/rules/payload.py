@@ -21,7 +21,7 @@ _METADATA_PAIRS: Final = 16
 _METADATA_KEY: Final = 64
 _METADATA_VALUE: Final = 512
 _STRING_MAP_FIRST: Final = 13
-_LOOKED_INTO: Final = tuple(n for n, f in FIELDS.items() if f.role in ("payload", "request", "metadata"))
+_LOOKED_INTO: Final = ("object", *(n for n, f in FIELDS.items() if f.role in ("payload", "request", "metadata")))
 
 Candidates = tuple[int, ...]
 
@@ -74,7 +74,7 @@ def field_findings(name: str, value: Any, candidates: Candidates) -> Iterator[Fi
         yield from _ranged(value, name, name)
     if name in WORDS and type(value) is str:
         yield from _worded(value, name, name, candidates)
-    if field.part is not None and type(value) is dict:
+    if field.part is not None and type(value) is dict and field.kind != "array":
         yield from _walk(getattr(parts, field.part), value, name, name, candidates)
     elif field.kind == "array" and type(value) is list:
         yield from _array(field.part, value, name, field.items_limit(), candidates)
@@ -90,7 +90,9 @@ def _array(
     part: str | None, value: list[Any], name: str, limit: int | None, candidates: Candidates
 ) -> Iterator[Finding]:
     if limit is not None and len(value) > limit:
-        yield Finding("RE305", name, f"at most {limit}", f"{name} has {len(value)} elements", found=len(value))
+        yield Finding(
+            "RE305", name, f"at most {limit}", f"{name} has too many elements", found=f"{len(value)} elements"
+        )
     for i, element in enumerate(value):
         at = f"{name}[{i}]"
         if part is None:
@@ -192,7 +194,7 @@ def _call_ids(action: Any) -> Iterator[Finding]:
             continue
         at = f"required_action.{asked}.tool_calls"
         if not calls:
-            yield Finding("RE301", at, "at least one call", "the required action asks for no tool call", found=0)
+            yield Finding("RE301", at, "at least one call", "the required action asks for no tool call", found=[])
         seen: set[str] = set()
         for i, call in enumerate(calls):
             call_id = call.get("id") if type(call) is dict else None
@@ -209,7 +211,7 @@ def _metadata(metadata: Any, candidates: Candidates) -> Iterator[Finding]:
         return
     if len(metadata) > _METADATA_PAIRS:
         message = f"metadata has {len(metadata)} pairs"
-        yield Finding("RE306", "metadata", f"at most {_METADATA_PAIRS} pairs", message, found=len(metadata))
+        yield Finding("RE306", "metadata", f"at most {_METADATA_PAIRS} pairs", message, found=f"{len(metadata)} pairs")
     strings_only = all(g >= _STRING_MAP_FIRST for g in candidates)
     for key, value in metadata.items():
         at = f"metadata.{key[:80]}"
