@@ -13,7 +13,8 @@ from typing import BinaryIO, TextIO, cast
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from runengine.core.generations import GENERATIONS, generation_named
+from runengine.cli.arguments import generation_number
+from runengine.core.generations import GENERATIONS
 from runengine.core.table import POLICIES, policy_named
 from runengine.dialects.documents import DIALECTS
 from runengine.dialects.kotlin_sql import is_database_url, masked
@@ -37,7 +38,8 @@ examples:
   runengine check sqlite:///runs.db                the tables of the Kotlin (ktorm) document; postgresql:// too
   runengine explain RE205                          what a rule says, and why
 
-exit codes: 0 no violation of severity error, 1 at least one (--fail-on widens it), 2 nothing could be checked.
+exit codes: 0 no violation of severity error; 1 at least one (--fail-on widens it), or a path that cannot be read
+beside others that can; 2 nothing could be checked.
 One file is one recording: what is said of a run is said within it."""
 
 _SHOW_BAR_FROM_BYTES = 8 * 1024 * 1024
@@ -61,7 +63,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--policy", choices=list(POLICIES), default="practical", help="legal steps (%(default)s)")
     parser.add_argument(
         "--generation",
-        type=_generation,
+        type=generation_number,
         metavar="GN",
         help=f"hold records to one generation of the schema, {GENERATIONS[0].name} to {GENERATIONS[-1].name}; "
         "without it, each record to all those it may belong to",
@@ -106,13 +108,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show remarks, statuses and edges too")
     parser.set_defaults(run=run)
-
-
-def _generation(text: str) -> int:
-    try:
-        return generation_named(text).number
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _codes(text: str) -> tuple[str, ...]:

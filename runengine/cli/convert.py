@@ -14,8 +14,9 @@ from shutil import copyfileobj
 from tempfile import NamedTemporaryFile
 from typing import IO, Any, Final
 
+from runengine.cli.arguments import generation_number
 from runengine.core.candidates import span
-from runengine.core.generations import GENERATIONS, generation_named
+from runengine.core.generations import GENERATIONS
 from runengine.dialects import encode
 from runengine.dialects.detection import Detection, detect
 from runengine.dialects.documents import DIALECTS
@@ -74,20 +75,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--to", dest="target", choices=(*DIALECTS, KOTLIN_SQL), help="the dialect to write")
     parser.add_argument(
         "--generation",
-        type=_generation,
+        type=generation_number,
         metavar="GN",
         help=f"generation of the target's schema, {GENERATIONS[0].name} to {GENERATIONS[-1].name} (the dialect's own)",
     )
     parser.add_argument("--strict", action="store_true", help="refuse if anything is lost or limited: write nothing")
     parser.add_argument("--explain", action="store_true", help="only name the dialect and generation, with the reason")
     parser.set_defaults(run=run)
-
-
-def _generation(text: str) -> int:
-    try:
-        return generation_named(text).number
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(arguments: argparse.Namespace) -> int:

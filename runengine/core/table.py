@@ -148,7 +148,7 @@ TABLE: Final[tuple[Transition, ...]] = (
         QUEUED,
         EXPIRED,
         "practical",
-        "FACTS Part D: 5,133 jobs stuck up to 91 days; every waiting run has a deadline",
+        "FACTS Part D: 5,133 waiting entries stuck, some for 91 days; every waiting run has a deadline",
         guards=("past_deadline",),
     ),
     _T(
