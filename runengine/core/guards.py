@@ -55,8 +55,7 @@ def _past_deadline(run: RunObject, event: Expire) -> str | None:
     left_us = run.expires_at * SECOND_US - event.at_us
     if left_us <= 0:
         return None
-    left_s = f"{left_us / SECOND_US:.6f}".rstrip("0").rstrip(".")
-    return f"the deadline {run.expires_at} is {left_s} s away"
+    return f"the deadline {run.expires_at} is {left_us / SECOND_US:.6f} s away"
 
 
 def _has_tool_calls(_run: RunObject, event: RequireAction) -> str | None:

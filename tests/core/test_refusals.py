@@ -148,7 +148,7 @@ class TestGuards:
             run_in("in_progress"),
             Expire(at_us=at(599.5)),
             "past_deadline",
-            "the deadline 1700000600 is 0.5 s away",
+            "the deadline 1700000600 is 0.500000 s away",
         ),
         (
             run_in("cancelling", started=False),
