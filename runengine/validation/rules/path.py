@@ -175,8 +175,7 @@ def _row(source: Status, target: Status, policy: Policy) -> Transition | None:
 def _hidden(before: Point, now: Point, policy: Policy, *, back: bool, forth: bool, skew_s: float) -> Iterator[Finding]:
     source, target = before.status, now.status
     started = before.record.get("started_at") is not None or _lacks_start(before)
-    never = not started and now.record.get("started_at") is None
-    never = never and not (_lacks_start(before) or _lacks_start(now))
+    never = not started and now.record.get("started_at") is None and not _lacks_start(now)
     restarts = () if back else (True,) if forth else (False,) if never else (False, True)
     for rows_of in (_documented(policy), _wider(policy)):
         for restarted in restarts:

@@ -6,7 +6,7 @@ Source: FACTS §6.4, B4, B5.2, §9 C11; DESIGN §2.3.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from attrs import frozen
 
@@ -41,7 +41,7 @@ class Deadline:
     moved: bool = False
 
 
-def is_seconds(value: object) -> bool:
+def is_seconds(value: object) -> TypeGuard[int]:
     """Whether a stamp is an integer that can be Unix seconds.
 
     Example:
@@ -74,7 +74,7 @@ def stamp_findings(
             yield from _one(name, value, observed_s, skew_s)
     for earlier, later in STAMP_ORDER:
         first, second = record.get(earlier), record.get(later)
-        if type(first) is int and type(second) is int and first > second and is_seconds(first) and is_seconds(second):
+        if is_seconds(first) and is_seconds(second) and first > second:
             expected = f"at least {first} ({earlier})"
             yield Finding("RE203", later, expected, f"{later} is {first - second} s before {earlier}")
     yield from _deadline(record, status, deadline)
@@ -97,23 +97,23 @@ def _one(name: str, value: int, observed_s: float | None, skew_s: float) -> Iter
 def _deadline(record: dict[str, Any], status: Status, known: Deadline) -> Iterator[Finding]:
     """Acts at or after the deadline, and expiry before it."""
     created, carried = record.get("created_at"), record.get("expires_at")
-    if type(carried) is int and is_seconds(carried):
+    if is_seconds(carried):
         at_s, inferred = carried, False
     elif known.at_s is not None:
         at_s, inferred = known.at_s, known.moved
-    elif type(created) is int and is_seconds(created):
+    elif is_seconds(created):
         at_s, inferred = created + TTL_S, True
     else:
         return
     how = f"the usual {TTL_S} s after created_at" if inferred and known.at_s is None else "expires_at"
     severity: Severity | None = "warning" if inferred else None
     started = record.get("started_at")
-    if type(started) is int and is_seconds(started) and started >= at_s:
+    if is_seconds(started) and started >= at_s:
         message = f"the run started {started - at_s} s after its deadline {at_s}, {how}"
         yield Finding("RE210", "started_at", f"before {at_s}", message, severity=severity)
     stamp = ARRIVAL_STAMP.get(status)
     ended = record.get(stamp) if stamp is not None and status != IN_PROGRESS else None
-    if stamp is None or type(ended) is not int or not is_seconds(ended):
+    if stamp is None or not is_seconds(ended):
         return
     if status == EXPIRED and ended < at_s:
         message = f"the run expired {at_s - ended} s before its deadline {at_s}, {how}"
