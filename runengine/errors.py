@@ -5,6 +5,14 @@ RunEngineError
 ├─ LifecycleDefinitionError   the table is wrong: row and rule
 ├─ TransitionNotAllowed       run_id, status, event, reason, allowed, guard, ended_by
 ├─ InvalidSnapshot            which rule, which fields
+├─ StoreError
+│  ├─ RunNotFound             run_id
+│  ├─ RunExists               run_id
+│  ├─ ThreadBusy              thread_id, run_id
+│  ├─ VersionConflict         run_id, expected, found
+│  ├─ LeaseLost               run_id, fence, found, owner
+│  ├─ SchemaMismatch          url, problem
+│  └─ StoreUnavailable        url, problem
 ├─ DialectError
 │  ├─ UnknownSpelling         dialect, field, value, known
 │  └─ PayloadError            problems, each with a $.path
@@ -25,11 +33,19 @@ __all__ = [
     "DialectError",
     "InvalidSnapshot",
     "LifecycleDefinitionError",
+    "LeaseLost",
     "PayloadError",
     "RunEngineError",
+    "RunExists",
+    "RunNotFound",
+    "SchemaMismatch",
+    "StoreError",
+    "StoreUnavailable",
+    "ThreadBusy",
     "TraceUnreadable",
     "TransitionNotAllowed",
     "UnknownSpelling",
+    "VersionConflict",
 ]
 
 
@@ -130,6 +146,168 @@ class InvalidSnapshot(RunEngineError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.run_id}: {self.rule} (fields: {', '.join(self.fields)})"
+
+
+class StoreError(RunEngineError):
+    """A store refuses, or cannot do, what it was asked.
+
+    Example:
+        >>> issubclass(ThreadBusy, StoreError)
+        True
+    """
+
+
+class RunNotFound(StoreError, LookupError):
+    """There is no run of that id.
+
+    Attributes:
+        run_id: The id.
+
+    Example:
+        >>> str(RunNotFound("run_1"))
+        'run_1: there is no such run'
+    """
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: there is no such run"
+
+
+class RunExists(StoreError, ValueError):
+    """A run of that id is there already.
+
+    Attributes:
+        run_id: The id.
+
+    Example:
+        >>> str(RunExists("run_1"))
+        'run_1: there is a run of this id already; choose another, or leave it out'
+    """
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: there is a run of this id already; choose another, or leave it out"
+
+
+class ThreadBusy(StoreError, ValueError):
+    """The thread has a run that has not ended (worded as the API words it, FACTS §3).
+
+    Attributes:
+        thread_id: The thread.
+        run_id: The run that is active on it.
+
+    Example:
+        >>> str(ThreadBusy("thread_1", "run_1"))
+        'Thread thread_1 already has an active run run_1.'
+    """
+
+    def __init__(self, thread_id: str, run_id: str) -> None:
+        super().__init__(thread_id, run_id)
+        self.thread_id = thread_id
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return f"Thread {self.thread_id} already has an active run {self.run_id}."
+
+
+class VersionConflict(StoreError):
+    """The run has changed since the version the caller expected.
+
+    Attributes:
+        run_id: The run.
+        expected: The version the caller named.
+        found: The version it has.
+
+    Example:
+        >>> str(VersionConflict("run_1", 3, 5))
+        'run_1: expected version 3, found 5; read the run again'
+    """
+
+    def __init__(self, run_id: str, expected: int, found: int) -> None:
+        super().__init__(run_id, expected, found)
+        self.run_id = run_id
+        self.expected = expected
+        self.found = found
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: expected version {self.expected}, found {self.found}; read the run again"
+
+
+class LeaseLost(StoreError):
+    """A worker's token is not that of the run's last claim, or none was shown while a worker holds the run.
+
+    Attributes:
+        run_id: The run.
+        fence: The token shown, or None.
+        found: The token of the last claim.
+        owner: The worker that holds the run, or None.
+
+    Example:
+        >>> str(LeaseLost("run_1", 1, 2, "w2"))
+        'run_1: fence 1 is not that of the last claim, 2 (held by w2); stop working on it'
+    """
+
+    def __init__(self, run_id: str, fence: int | None, found: int, owner: str | None) -> None:
+        super().__init__(run_id, fence, found, owner)
+        self.run_id = run_id
+        self.fence = fence
+        self.found = found
+        self.owner = owner
+
+    def __str__(self) -> str:
+        held = f"held by {self.owner}" if self.owner else "held by nobody"
+        if self.fence is None:
+            return f"{self.run_id}: {held} with fence {self.found}; only its worker may do this"
+        shown = f"fence {self.fence} is not that of the last claim, {self.found}"
+        return f"{self.run_id}: {shown} ({held}); stop working on it"
+
+
+class SchemaMismatch(StoreError):
+    """A store's schema, or the policy it was made for, is not this engine's.
+
+    Attributes:
+        url: The store, its password hidden.
+        problem: What differs and what to do.
+
+    Example:
+        >>> str(SchemaMismatch("sqlite:///runs.db", "schema version 9 is newer than 1; update runengine"))
+        'sqlite:///runs.db: schema version 9 is newer than 1; update runengine'
+    """
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(url, problem)
+        self.url = url
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.problem}"
+
+
+class StoreUnavailable(StoreError):
+    """A store cannot be reached, or cannot be written; nothing is half written.
+
+    Attributes:
+        url: The store, its password hidden.
+        problem: What is wrong and what to do.
+
+    Example:
+        >>> str(StoreUnavailable("sqlite:///runs.db", "the disk is full"))
+        'sqlite:///runs.db: the disk is full'
+    """
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(url, problem)
+        self.url = url
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.problem}"
 
 
 class DialectError(RunEngineError, ValueError):

@@ -112,7 +112,8 @@ class Refused(NamedTuple):
             case "late":
                 return f"{who}: {self.event} came too late; {self.ended_by} has ended the run as {self.status}"
             case "guard":
-                return f"{who}: {self.event} refused in {self.status} by {self.guard}: {self.why}"
+                where = f" in {self.status}" if self.status else ""
+                return f"{who}: {self.event} refused{where} by {self.guard}: {self.why}"
             case "illegal":
                 where = self.status or "the absence of a run"
                 way = f"; {', '.join(self.route)} leads to where it is" if self.route else ""

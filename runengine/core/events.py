@@ -14,6 +14,7 @@ from attrs.validators import deep_iterable, instance_of
 
 from runengine.core.parts import (
     JSON,
+    Part,
     ResponseFormat,
     Tool,
     ToolCall,
@@ -177,8 +178,8 @@ class RequireAction(Event):
     tool_calls: tuple[ToolCall, ...] = field(validator=_each(ToolCall))
 
 
-@frozen(kw_only=True)
-class ToolOutput:
+@frozen(kw_only=True, slots=False)
+class ToolOutput(Part):
     """What one tool call gave, as the caller submits it (FACTS §3, C18).
 
     Attributes:

@@ -13,16 +13,17 @@ from collections.abc import Callable, Iterable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
 
+from attrs import NOTHING, frozen
 from attrs import fields as attrs_fields
-from attrs import frozen
 from cattrs import Converter
 
+from runengine.core.events import Event
 from runengine.core.parts import JSON, Part
 from runengine.core.records import RunObject
 from runengine.dialects.wire import decode
 from runengine.errors import DialectError, PayloadError, UnknownSpelling
 
-__all__ = ["make_reader", "make_writer"]
+__all__ = ["make_event_reader", "make_event_writer", "make_reader", "make_writer"]
 
 Read = Callable[[Any, Any], Any]
 Write = Callable[[Any], Any]
@@ -73,6 +74,40 @@ def make_writer() -> Callable[[RunObject], dict[str, JSON]]:
     return write
 
 
+def make_event_reader(kind: type[Event]) -> Callable[[JSON, int], Event]:
+    """Make the function that reads an event's payload; it raises `PayloadError`, or what the event's validators say.
+
+    Example:
+        >>> from runengine.core.events import Cancel
+        >>> make_event_reader(Cancel)({"reason": "left"}, 5).reason
+        'left'
+    """
+    read: Read = _make_converter().get_structure_hook(kind)
+
+    def read_event(value: JSON, at_us: int) -> Event:
+        try:
+            event: Event = kind(at_us=at_us, **read(value, kind))
+        except _Refused as refused:
+            raise refused.error("native") from None
+        except (TypeError, ValueError) as error:
+            raise PayloadError((f"$: {error}",)) from None
+        return event
+
+    return read_event
+
+
+def make_event_writer(kind: type[Event]) -> Callable[[Event], dict[str, JSON]]:
+    """Make the function that writes an event's payload; what is None by default is left out.
+
+    Example:
+        >>> from runengine.core.events import Cancel
+        >>> make_event_writer(Cancel)(Cancel(at_us=5, reason="left"))
+        {'reason': 'left'}
+    """
+    write: Write = _make_converter().get_unstructure_hook(kind)
+    return write
+
+
 def _make_converter() -> Converter:
     converter = Converter(detailed_validation=False)
 
@@ -82,6 +117,12 @@ def _make_converter() -> Converter:
     def part_writer(cls: type[Part]) -> Write:
         return _part_writer(cls, converter)
 
+    def event_reader(cls: type[Event]) -> Read:
+        return _event_reader(cls, converter)
+
+    def event_writer(cls: type[Event]) -> Write:
+        return _event_writer(cls, converter)
+
     def array_reader(annotation: Any) -> Read:
         return _array_reader(annotation, converter)
 
@@ -89,6 +130,8 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_factory(_is_array, array_reader)
     converter.register_structure_hook_factory(_is_word, _word_reader)
     converter.register_unstructure_hook_factory(_is_part, part_writer)
+    converter.register_structure_hook_factory(_is_event, event_reader)
+    converter.register_unstructure_hook_factory(_is_event, event_writer)
     return converter
 
 
@@ -132,6 +175,10 @@ def _members(annotation: Any) -> tuple[Any, ...]:
 
 def _is_part(annotation: Any) -> TypeGuard[type[Part]]:
     return isinstance(annotation, type) and issubclass(annotation, Part)
+
+
+def _is_event(annotation: Any) -> TypeGuard[type[Event]]:
+    return isinstance(annotation, type) and issubclass(annotation, Event)
 
 
 def _is_array(annotation: Any) -> bool:
@@ -183,6 +230,12 @@ def _declared(cls: type[Part]) -> dict[str, Any]:
     return {a.name: hints[a.name] for a in attrs_fields(cls) if a.name not in ("extra", "absent")}
 
 
+def _payload(cls: type[Event]) -> dict[str, Any]:
+    """What an event has beside its time, with its annotations."""
+    hints = get_type_hints(cls)
+    return {a.name: hints[a.name] for a in attrs_fields(cls) if a.name != "at_us"}
+
+
 def _part_reader(cls: type[Part], converter: Converter) -> Read:
     rows: list[tuple[str, Arms]] = []
     refusers: dict[str, Read] = {}
@@ -227,6 +280,46 @@ def _part_reader(cls: type[Part], converter: Converter) -> Read:
         return part
 
     return read
+
+
+def _event_reader(cls: type[Event], converter: Converter) -> Read:
+    """To keyword arguments of the event; a key that is not there leaves the event's default, if it has one."""
+    rows = {name: _arms(annotation, converter) for name, annotation in _payload(cls).items()}
+    needed = {a.name for a in attrs_fields(cls) if a.default is NOTHING and a.name in rows}
+
+    def read(document: Any, _annotation: Any) -> dict[str, Any]:
+        if document.__class__ is not dict:
+            raise _Refused(_Problem("", f"expected object, found {_found(document)}"))
+        values: dict[str, Any] = {}
+        problems = [_Problem(f".{key}", f"not known of {cls.name}") for key in document if key not in rows]
+        for name, arms in rows.items():
+            if name in document or name in needed:
+                value = document.get(name, _MISSING)
+                try:
+                    hook = arms[value.__class__] if value.__class__ in arms else _refuser(arms)
+                    values[name] = value if hook is None else hook(value, None)
+                except _Refused as refused:
+                    problems += refused.under(f".{name}")
+        if problems:
+            raise _Refused(*problems)
+        return values
+
+    return read
+
+
+def _event_writer(cls: type[Event], converter: Converter) -> Write:
+    left_out = {a.name for a in attrs_fields(cls) if a.default is None}
+    rows = [(name, _writing(annotation, converter)) for name, annotation in _payload(cls).items()]
+
+    def write(event: Event) -> dict[str, JSON]:
+        document: dict[str, JSON] = {}
+        for name, hook in rows:
+            value = getattr(event, name)
+            if value is not None or name not in left_out:
+                document[name] = value if hook is None or value is None else hook(value)
+        return document
+
+    return write
 
 
 def _array_reader(annotation: Any, converter: Converter) -> Read:

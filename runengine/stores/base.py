@@ -1,0 +1,173 @@
+"""What a store must do: the port between the runtime and its databases.
+
+A *plan* is pure: it says what it wants to know (`Wants`), is shown it (`Facts`), and answers with what is to be
+written (`Commit`), if anything. A *store* reads the facts and commits, all or nothing, and only if every row still is
+what the plan saw. Nothing is checked first and written later. Source: DESIGN §4; FACTS Part D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from runengine.stores.records import Entry, Facts, Key, Life, Outcome, Row, RunQuery, Waiting, Wants
+
+__all__ = ["AsyncStore", "Request", "Store"]
+
+A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
+
+
+class Request(Protocol[A_co]):
+    """A plan and what it wants."""
+
+    @property
+    def wants(self) -> Wants:
+        """What must be read for it."""
+        ...
+
+    def plan(self, facts: Facts) -> Outcome[A_co]:
+        """Pure, and called again with fresh facts whenever a commit found them stale."""
+        ...
+
+
+class Store(Protocol):
+    """What a database must do for the runtime. One object serves many threads.
+
+    Every method may raise `StoreUnavailable`: the database is full, read-only, locked for too long, or gone. Nothing
+    is half written then.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it is, its password hidden."""
+        ...
+
+    def execute(self, request: Request[A]) -> A:
+        """Read what the request wants, plan, commit; again with fresh facts as long as the commit finds them stale."""
+        ...
+
+    def execute_all(self, requests: Sequence[Request[A]]) -> list[A]:
+        """Each of them, in order, as if alone; a store that can makes them durable together."""
+        ...
+
+    def row(self, run_id: str) -> Row | None:
+        """The run, or None."""
+        ...
+
+    def runs(self, query: RunQuery) -> tuple[Row, ...]:
+        """The runs of a query, in its order; an `after` that is not there raises `RunNotFound`."""
+        ...
+
+    def history(self, run_id: str, after: int = 0, limit: int | None = None) -> tuple[Entry, ...]:
+        """The run's entries with a greater seq, in order."""
+        ...
+
+    def feed(self, after: int = 0, limit: int = 1000) -> tuple[Entry, ...]:
+        """Entries of all runs with a greater position, in its order; one written later is never below them."""
+        ...
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when something may have been written, or after that time."""
+        ...
+
+    def waiting(self, thread_id: str | None = None, limit: int = 1000) -> tuple[Waiting, ...]:
+        """The creates that wait, in the order in which they will be born."""
+        ...
+
+    def due(self, now_us: int | None, limit: int = 1000) -> tuple[str, ...]:
+        """Ids of runs whose deadline_us ≤ now, the earliest first; None: the store's time."""
+        ...
+
+    def next_deadline(self) -> tuple[int, str] | None:
+        """The earliest deadline_us and its run, or None where every run has ended."""
+        ...
+
+    def compact(self, before_us: int, limit: int = 1000) -> int:
+        """Leave of the histories of runs that ended before that time one snapshot entry each; how many were cut."""
+        ...
+
+    def forget(self, before_us: int, limit: int = 1000) -> int:
+        """Remove runs that ended before that time, with their histories, and keys older than it; how many runs."""
+        ...
+
+    def restore(self, lives: Iterable[Life], waiting: Iterable[Waiting] = (), keys: Iterable[Key] = ()) -> None:
+        """Take in runs with their histories, all or none; one that is there already raises `RunExists`."""
+        ...
+
+    def keys(self, after: str = "", limit: int = 1000) -> tuple[Key, ...]:
+        """The idempotency keys that are greater, in order."""
+        ...
+
+    def on(self, connection: Any) -> Store:
+        """The same store on the host's own connection: it writes in the host's transaction, and the host commits."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back; the store is not used again."""
+        ...
+
+
+class AsyncStore(Protocol):
+    """The same as `Store`, for asyncio."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, its password hidden."""
+        ...
+
+    async def execute(self, request: Request[A]) -> A:
+        """As `Store.execute`."""
+        ...
+
+    async def execute_all(self, requests: Sequence[Request[A]]) -> list[A]:
+        """As `Store.execute_all`."""
+        ...
+
+    async def row(self, run_id: str) -> Row | None:
+        """As `Store.row`."""
+        ...
+
+    async def runs(self, query: RunQuery) -> tuple[Row, ...]:
+        """As `Store.runs`."""
+        ...
+
+    async def history(self, run_id: str, after: int = 0, limit: int | None = None) -> tuple[Entry, ...]:
+        """As `Store.history`."""
+        ...
+
+    async def feed(self, after: int = 0, limit: int = 1000) -> tuple[Entry, ...]:
+        """As `Store.feed`."""
+        ...
+
+    async def wait(self, timeout_s: float) -> None:
+        """As `Store.wait`."""
+        ...
+
+    async def waiting(self, thread_id: str | None = None, limit: int = 1000) -> tuple[Waiting, ...]:
+        """As `Store.waiting`."""
+        ...
+
+    async def due(self, now_us: int | None, limit: int = 1000) -> tuple[str, ...]:
+        """As `Store.due`."""
+        ...
+
+    async def next_deadline(self) -> tuple[int, str] | None:
+        """As `Store.next_deadline`."""
+        ...
+
+    async def compact(self, before_us: int, limit: int = 1000) -> int:
+        """As `Store.compact`."""
+        ...
+
+    async def forget(self, before_us: int, limit: int = 1000) -> int:
+        """As `Store.forget`."""
+        ...
+
+    def on(self, connection: Any) -> AsyncStore:
+        """As `Store.on`."""
+        ...
+
+    async def close(self) -> None:
+        """As `Store.close`."""
+        ...

@@ -1,0 +1,105 @@
+"""A store of threads behind the interface of asyncio: SQLite in a pool of threads, memory at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any, Final, ParamSpec, TypeVar
+
+from runengine.stores.base import Request, Store
+from runengine.stores.records import Entry, Row, RunQuery, Waiting
+
+__all__ = ["THREADS", "Threaded"]
+
+A = TypeVar("A")
+P = ParamSpec("P")
+
+THREADS: Final = 64
+"""Threads that wait for a store at once: what commits together at most."""
+
+
+class Threaded:
+    """A `Store` as an `AsyncStore`.
+
+    Args:
+        store: The store.
+        threads: How many calls may wait for it at once; 0 where no call waits, and each is made on the spot.
+
+    Example:
+        >>> from runengine.stores.memory import MemoryStore
+        >>> asyncio.run(Threaded(MemoryStore(), threads=0).row("run_1")) is None
+        True
+    """
+
+    def __init__(self, store: Store, threads: int = THREADS) -> None:
+        self.sync: Final = store
+        self._threads: Executor | None = ThreadPoolExecutor(threads, "runengine-store") if threads else None
+
+    @property
+    def url(self) -> str:
+        """Where it is, its password hidden."""
+        return self.sync.url
+
+    async def _call(self, function: Callable[P, A], *args: P.args, **kwargs: P.kwargs) -> A:
+        if self._threads is None:
+            return function(*args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+
+    async def execute(self, request: Request[A]) -> A:
+        """As `Store.execute`."""
+        return await self._call(self.sync.execute, request)
+
+    async def execute_all(self, requests: Sequence[Request[A]]) -> list[A]:
+        """As `Store.execute_all`."""
+        return await self._call(self.sync.execute_all, requests)
+
+    async def row(self, run_id: str) -> Row | None:
+        """As `Store.row`."""
+        return await self._call(self.sync.row, run_id)
+
+    async def runs(self, query: RunQuery) -> tuple[Row, ...]:
+        """As `Store.runs`."""
+        return await self._call(self.sync.runs, query)
+
+    async def history(self, run_id: str, after: int = 0, limit: int | None = None) -> tuple[Entry, ...]:
+        """As `Store.history`."""
+        return await self._call(self.sync.history, run_id, after, limit)
+
+    async def feed(self, after: int = 0, limit: int = 1000) -> tuple[Entry, ...]:
+        """As `Store.feed`."""
+        return await self._call(self.sync.feed, after, limit)
+
+    async def wait(self, timeout_s: float) -> None:
+        """As `Store.wait`; in a thread of its own, so that a long wait holds up no write."""
+        await asyncio.to_thread(self.sync.wait, timeout_s)
+
+    async def waiting(self, thread_id: str | None = None, limit: int = 1000) -> tuple[Waiting, ...]:
+        """As `Store.waiting`."""
+        return await self._call(self.sync.waiting, thread_id, limit)
+
+    async def due(self, now_us: int | None, limit: int = 1000) -> tuple[str, ...]:
+        """As `Store.due`."""
+        return await self._call(self.sync.due, now_us, limit)
+
+    async def next_deadline(self) -> tuple[int, str] | None:
+        """As `Store.next_deadline`."""
+        return await self._call(self.sync.next_deadline)
+
+    async def compact(self, before_us: int, limit: int = 1000) -> int:
+        """As `Store.compact`."""
+        return await self._call(self.sync.compact, before_us, limit)
+
+    async def forget(self, before_us: int, limit: int = 1000) -> int:
+        """As `Store.forget`."""
+        return await self._call(self.sync.forget, before_us, limit)
+
+    def on(self, connection: Any) -> Threaded:
+        """As `Store.on`; the host's connection is used on the host's own thread."""
+        return Threaded(self.sync.on(connection), threads=0)
+
+    async def close(self) -> None:
+        """As `Store.close`."""
+        await self._call(self.sync.close)
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
