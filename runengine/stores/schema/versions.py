@@ -1,0 +1,123 @@
+"""Which schema a store has: its version, the steps from one version to the next, and the policy it keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Final
+
+from runengine.core import Policy
+from runengine.stores.schema.checks import RUN_CHECKS
+from runengine.stores.schema.parts import Database, Statement, literal
+from runengine.stores.schema.tables import SCHEMA, TRANSITIONS
+
+__all__ = [
+    "MIGRATIONS",
+    "SCHEMA_VERSION",
+    "migration",
+    "policy_hash",
+    "policy_row_statements",
+    "row_statements",
+]
+
+MIGRATIONS: Final[Mapping[Database, tuple[tuple[str, ...], ...]]] = {"sqlite": (), "postgres": ()}
+"""For each database the steps forward: the first leads from version 1 to 2, the next from 2 to 3, and so on."""
+
+SCHEMA_VERSION: Final = 1 + len(MIGRATIONS["sqlite"])
+"""Of the tables that this engine makes and uses."""
+
+assert len({len(steps) for steps in MIGRATIONS.values()}) == 1
+
+
+def policy_hash(policy: Policy) -> str:
+    """What an engine compares to know whether a store keeps its rules: the policy's rows and the rules of a run.
+
+    The name does not count, nor does the evidence.
+
+    Example:
+        >>> from runengine.core import DOCUMENTED, PRACTICAL
+        >>> policy_hash(PRACTICAL) == policy_hash(PRACTICAL.extended("mine", ()))
+        True
+        >>> policy_hash(PRACTICAL) == policy_hash(DOCUMENTED)
+        False
+    """
+    rows = [(row.event, row.source, row.target, row.guards) for row in policy.rows]
+    checks = [(check.name, check.sql) for check in RUN_CHECKS]
+    return sha256(json.dumps([rows, checks]).encode()).hexdigest()
+
+
+def row_statements(policy: Policy) -> tuple[Statement, ...]:
+    """The statements that fill the small tables of a new store.
+
+    Example:
+        >>> from runengine.core import PRACTICAL
+        >>> print(row_statements(PRACTICAL)[1].sql.splitlines()[0])
+        INSERT INTO runengine_schema (name, value) VALUES
+    """
+    rows = {"version": str(SCHEMA_VERSION), "policy": policy.name, "policy_hash": policy_hash(policy)}
+    return (_pairs(policy), Statement("", _insert(SCHEMA, ("name", "value"), rows.items())))
+
+
+def policy_row_statements(policy: Policy) -> tuple[Statement, ...]:
+    """The statements that put another policy's rows into the small tables.
+
+    Example:
+        >>> from runengine.core import PRACTICAL
+        >>> [statement.sql.split()[0] for statement in policy_row_statements(PRACTICAL)]
+        ['DELETE', 'INSERT', 'UPDATE', 'UPDATE']
+    """
+    return (
+        Statement("", f"DELETE FROM {TRANSITIONS}"),  # noqa: S608
+        _pairs(policy),
+        _set("policy", policy.name),
+        _set("policy_hash", policy_hash(policy)),
+    )
+
+
+def migration(
+    database: Database, from_version: int, steps: Mapping[Database, tuple[tuple[str, ...], ...]] = MIGRATIONS
+) -> tuple[str, ...]:
+    """The statements that take a store forward to this engine's version, for one transaction.
+
+    Args:
+        database: Which.
+        from_version: The store's version.
+        steps: From each version to the next.
+
+    Returns:
+        None where the store is up to date; else the last one notes the new version.
+
+    Raises:
+        ValueError: there is no such version, or it is newer than this engine's.
+
+    Example:
+        >>> migration("sqlite", 1)
+        ()
+        >>> migration("sqlite", 1, {"sqlite": (("CREATE TABLE a (b)",),)})[-1]
+        "UPDATE runengine_schema SET value = '2' WHERE name = 'version'"
+        >>> migration("sqlite", 9)
+        Traceback (most recent call last):
+        ValueError: schema version 9 is not one of 1 to 1
+    """
+    newest = 1 + len(steps[database])
+    if not 1 <= from_version <= newest:
+        raise ValueError(f"schema version {from_version} is not one of 1 to {newest}")
+    if from_version == newest:
+        return ()
+    missing = (statement for step in steps[database][from_version - 1 :] for statement in step)
+    return (*missing, _set("version", str(newest)).sql)
+
+
+def _set(name: str, value: str) -> Statement:
+    return Statement("", f"UPDATE {SCHEMA} SET value = {literal(value)} WHERE name = {literal(name)}")  # noqa: S608
+
+
+def _pairs(policy: Policy) -> Statement:
+    pairs = dict.fromkeys(row.edge for row in policy.rows if row.edge)  # two events may lead along one edge
+    return Statement("", _insert(TRANSITIONS, ("source", "target"), pairs))
+
+
+def _insert(table: str, columns: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
+    lines = ",\n  ".join(f"({literal(first)}, {literal(second)})" for first, second in rows)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES\n  {lines}"

@@ -1,0 +1,1 @@
+"""Tests of `runengine.dialects`, one file a module; `documents` holds what they share."""
