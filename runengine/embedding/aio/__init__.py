@@ -1,0 +1,1 @@
+"""The runtime for asyncio, from which that for threads is made."""

@@ -1,0 +1,57 @@
+"""Observers: whoever wants to see every answer of a runtime, as one frozen record each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from attrs import frozen
+
+from runengine.embedding.answers import Answer
+
+__all__ = ["Observed", "Observer", "tell"]
+
+_log: Final = logging.getLogger("runengine")
+
+
+@frozen(kw_only=True)
+class Observed:
+    """One answer, as it was given.
+
+    Attributes:
+        answer: The answer: what was asked, of which run, what came of it, and how long the run had been where it was.
+        elapsed_s: Seconds from the request to the answer, the store's commit included.
+        store: The store's address, its password hidden.
+
+    Example:
+        >>> answer = Answer(kind="not_found", event="start", run_id="r", at_us=0)
+        >>> Observed(answer=answer, elapsed_s=0.1, store="memory:").store
+        'memory:'
+    """
+
+    answer: Answer
+    elapsed_s: float
+    store: str
+
+
+class Observer(Protocol):
+    """What an observer must have. It is called on the caller's thread, after the store has committed."""
+
+    def observe(self, seen: Observed) -> None:
+        """Look at an answer; what it raises is logged, and changes nothing."""
+        ...
+
+
+def tell(observers: Iterable[Observer], seen: Observed) -> None:
+    """Show every observer an answer.
+
+    Example:
+        >>> answer = Answer(kind="not_found", event="start", run_id="r", at_us=0)
+        >>> tell((), Observed(answer=answer, elapsed_s=0.1, store="memory:"))
+    """
+    for observer in observers:
+        try:
+            observer.observe(seen)
+        except Exception:  # noqa: BLE001 - the step is committed; an observer must not make it look refused
+            _log.exception("an observer failed on %s of %s", seen.answer.event, seen.answer.run_id)

@@ -1,0 +1,1 @@
+"""The runtime for threads, made from that for asyncio."""
