@@ -1,0 +1,105 @@
+"""Runs behind FastAPI: create, read, submit, cancel; the workers live in the same process.
+
+Run it: `pip install runengine fastapi uvicorn`, then `uvicorn fastapi_app:app`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Header, HTTPException
+from pydantic import BaseModel
+
+from runengine.core import FunctionCall, RequireAction, ToolCall, ToolOutput
+from runengine.dialects import write_run
+from runengine.embedding import Answer, AsyncRuntime
+from runengine.embedding.worker import Work, Worker
+
+STORE = os.environ.get("RUNS", "sqlite:///fastapi-runs.db")
+CODES = {"not_found": 404, "busy": 400, "exists": 409, "illegal": 400, "guard": 400, "lost": 400}
+runtime = AsyncRuntime(STORE)
+
+
+class NewRun(BaseModel):
+    """What a client sends to create a run."""
+
+    assistant_id: str
+    model: str = "gpt-4o"
+    instructions: str | None = None
+
+
+class Output(BaseModel):
+    """One tool's output."""
+
+    tool_call_id: str
+    output: str
+
+
+class Outputs(BaseModel):
+    """All outputs of a round."""
+
+    tool_outputs: list[Output]
+
+
+async def work(work: Work) -> RequireAction | None:
+    """What an agent does is here; this one asks one tool one thing."""
+    if work.outputs:
+        return None
+    call = ToolCall(id="call_1", function=FunctionCall(name="get_weather", arguments='{"city": "Lagos"}'))
+    return RequireAction(at_us=0, tool_calls=(call,))
+
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    """Open the store, and keep a worker as long as the application lives."""
+    async with runtime, Worker(runtime, work, concurrency=4):
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+def shown(answer: Answer) -> dict[str, Any]:
+    """The run, or the refusal as the API words it."""
+    if not answer.ok or answer.run is None:
+        raise HTTPException(CODES.get(answer.kind, 409), answer.message)
+    return write_run(answer.run)
+
+
+@app.post("/threads/{thread_id}/runs")
+async def create(thread_id: str, new: NewRun, x_stainless_retry_count: int = Header(0)) -> dict[str, Any]:
+    """Create a run; a client that retries gets the run its first try made."""
+    return shown(
+        await runtime.create(
+            thread_id,
+            new.assistant_id,
+            new.model,
+            instructions=new.instructions,
+            retry=x_stainless_retry_count,
+        )
+    )
+
+
+@app.get("/threads/{thread_id}/runs/{run_id}")
+async def read(thread_id: str, run_id: str) -> dict[str, Any]:
+    """Read a run."""
+    run = await runtime.get(run_id)
+    if run is None or run.thread_id != thread_id:
+        raise HTTPException(404, f"No run found with id '{run_id}'.")
+    return write_run(run)
+
+
+@app.post("/threads/{thread_id}/runs/{run_id}/submit_tool_outputs")
+async def submit(thread_id: str, run_id: str, outputs: Outputs) -> dict[str, Any]:
+    """Hand in the outputs, every one at once."""
+    given = tuple(ToolOutput(tool_call_id=o.tool_call_id, output=o.output) for o in outputs.tool_outputs)
+    return shown(await runtime.submit_tool_outputs(run_id, given))
+
+
+@app.post("/threads/{thread_id}/runs/{run_id}/cancel")
+async def cancel(thread_id: str, run_id: str) -> dict[str, Any]:
+    """Ask for a run to stop."""
+    return shown(await runtime.cancel(run_id))
