@@ -41,7 +41,7 @@ OWNERS = {
     "psycopg": ("stores/postgres/driver.py",),
     "psycopg_pool": ("stores/postgres/driver.py",),
     "opentelemetry": ("embedding/otel.py",),
-    "rich": ("cli/check.py", "cli/demo.py", "validation/reports.py"),
+    "rich": ("cli/check.py", "cli/demo.py", "cli/runs.py", "cli/timeline.py", "validation/reports.py"),
     "random": (),
     "secrets": ("embedding/identity.py",),
     "time": ("embedding/clock.py",),

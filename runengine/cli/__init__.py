@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from io import TextIOWrapper
 
-from runengine.cli import check, convert, demo, draw, explain
+from runengine.cli import check, convert, demo, draw, explain, runs, store
 from runengine.errors import RunEngineError
 
 __all__ = ["main", "make_parser"]
@@ -30,7 +30,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"runengine {version('runengine')}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in (demo, check, explain, convert, draw):
+    for command in (demo, check, runs, store, explain, convert, draw):
         command.add_parser(commands)
     return parser
 

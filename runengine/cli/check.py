@@ -24,6 +24,7 @@ from runengine.validation.findings import SEVERITIES, Severity
 from runengine.validation.readers import expand, open_input, read_items
 from runengine.validation.readers.kotlin_sql import read_kotlin_sql
 from runengine.validation.readers.natively import AUTO
+from runengine.validation.readers.store import is_store, read_store
 from runengine.validation.reports import FORMATS
 from runengine.validation.summary import FORGET_AFTER, SKEW_S, Summary
 
@@ -35,12 +36,14 @@ examples:
   runengine check trace.jsonl --policy documented  only the 11 published steps are legal
   runengine check - --format jsonl < trace.jsonl   standard input, one violation a line
   runengine check trace.jsonl --select RE1,RE205   only these rules
-  runengine check sqlite:///runs.db                the tables of the Kotlin (ktorm) document; postgresql:// too
+  runengine check sqlite:///runs.db                a store: the whole history of each run; postgresql:// too
+  runengine check sqlite:///kotlin.db              the tables of the Kotlin (ktorm) document, told by their names
   runengine explain RE205                          what a rule says, and why
 
 exit codes: 0 no violation of severity error; 1 at least one (--fail-on widens it), or a path that cannot be read
 beside others that can; 2 nothing could be checked.
-One file is one recording: what is said of a run is said within it."""
+One file is one recording: what is said of a run is said within it. Of a store, the line is the number of the entry in
+the run's history (runengine runs history); whether the store itself is sound, says runengine store doctor."""
 
 _SHOW_BAR_FROM_BYTES = 8 * 1024 * 1024
 
@@ -77,7 +80,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--reader",
-        choices=["auto", "kotlin-sql", "files"],
+        choices=["auto", "store", "kotlin-sql", "files"],
         default="auto",
         help="auto reads a database by the tables it has, all else as files (%(default)s)",
     )
@@ -164,8 +167,9 @@ def _violations(paths: list[str], reader: str, checker: Checker, unread: list[st
     """Check every path; one that cannot be read is named, added to `unread`, and the rest still checked."""
     for given in paths:
         try:
-            if reader == "kotlin-sql" or (reader == "auto" and is_database_url(given)):
-                yield from checker.check(masked(given), read_kotlin_sql(given))
+            if reader in ("store", "kotlin-sql") or (reader == "auto" and is_database_url(given)):
+                is_kept = reader == "store" or (reader == "auto" and is_store(given))
+                yield from checker.check(masked(given), (read_store if is_kept else read_kotlin_sql)(given))
                 continue
             for path in expand([given]):
                 with open_input(path) as file, _progress(path, file) as watched:

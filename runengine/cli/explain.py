@@ -14,6 +14,7 @@ from runengine.dialects import DIALECTS
 from runengine.dialects.pages import dialect_page
 from runengine.errors import TraceUnreadable
 from runengine.rendering.reference import run_object_page
+from runengine.stores.schema.page import schema_page
 from runengine.validation import RULES, Rule
 
 __all__ = ["PAGES", "add_parser", "as_markdown", "as_text", "run"]
@@ -70,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "rules.md": lambda: as_markdown(),
     "run-object.md": run_object_page,
+    "store-schema.md": schema_page,
     **{f"dialects/{name}.md": partial(dialect_page, name) for name in DIALECTS},
 }
 """The generated reference pages: file name to what makes it."""

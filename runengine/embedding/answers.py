@@ -56,7 +56,7 @@ class Answer:
         run: The run as it is now (as it was then, where replayed); None where there is none.
         at_us: The time the request was given.
         before: The status it met, or None.
-        since_us: How long the run had been without an entry in its history when this came, microseconds.
+        since_us: How long the run had been in that status, microseconds.
         version: The run's version now.
         fence: The run's fence now: of a claim, the token to show.
         worker: The worker that holds the run.

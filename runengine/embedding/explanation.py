@@ -31,7 +31,7 @@ class Explanation:
     Attributes:
         run_id: The run.
         status: Where it is.
-        since_us: Time of its last entry, microseconds.
+        since_us: Time at which it came there, microseconds.
         holder: The worker that holds it, or None.
         fence: The token of its last claim; 0 if it never was claimed.
         held_until_us: Until when, or None.
@@ -75,7 +75,7 @@ def explain_row(row: Row, policy: Policy, waiting: Iterable[Waiting] = ()) -> Ex
     run = row.run
     ids = tuple(create.run_id for create in waiting)
     then = _then(row)
-    parts = [f"{run.id} is {run.status} since {shown_time(row.last_us)}; {_holder(row)}."]
+    parts = [f"{run.id} is {run.status} since {shown_time(row.arrived_us)}; {_holder(row)}."]
     if row.deadline_us is not None:
         parts.append(f"At {shown_time(row.deadline_us)} {then}.")
     if ids:
@@ -83,7 +83,7 @@ def explain_row(row: Row, policy: Policy, waiting: Iterable[Waiting] = ()) -> Ex
     return Explanation(
         run_id=run.id,
         status=run.status,
-        since_us=row.last_us,
+        since_us=row.arrived_us,
         holder=row.owner,
         fence=row.fence,
         held_until_us=row.lease_until_us,

@@ -61,6 +61,7 @@ SHAPED: Final = tuple(
 KEPT: Final = (
     Column("version", "integer", True),
     Column("last_us", "integer", True),
+    Column("arrived_us", "integer", True),
     Column("deadline_us", "integer", False),
     Column("claimable_us", "integer", False),
     Column("fence", "integer", True),

@@ -6,7 +6,8 @@ One lock makes every request whole. What it holds is not bounded: `compact` and 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Condition
 from typing import Any, NoReturn, TypeVar
 
@@ -14,7 +15,7 @@ from attrs import evolve
 
 from runengine.core import TERMINAL
 from runengine.dialects import encode, write_run
-from runengine.errors import RunExists, RunNotFound, StoreError
+from runengine.errors import RunExists, RunNotFound, StoreError, ThreadBusy
 from runengine.stores.base import Request
 from runengine.stores.records import Commit, Entry, Facts, Key, Life, Row, RunQuery, Step, Waiting, Wants
 
@@ -168,6 +169,10 @@ class MemoryStore:
             for run_id in (*(life.row.run.id for life in lives), *(w.run_id for w in waiting)):
                 if run_id in self._rows or run_id in self._waiting:
                     raise RunExists(run_id)
+            active = dict(self._active)
+            for run in (life.row.run for life in lives if life.row.run.status not in TERMINAL):
+                if (other := active.setdefault(run.thread_id, run.id)) != run.id:
+                    raise ThreadBusy(run.thread_id, other)
             for life in lives:
                 self._write(Step(before=None, after=life.row))
                 for entry in life.entries:
@@ -180,6 +185,18 @@ class MemoryStore:
         """As `Store.keys`."""
         with self._news:
             return tuple(self._keys[key] for key in sorted(k for k in self._keys if k > after)[:limit])
+
+    @contextmanager
+    def snapshot(self) -> Iterator[MemoryStore]:
+        """The store as it is now, whoever writes to this one meanwhile."""
+        still = MemoryStore()
+        with self._news:
+            still._rows, still._active, still._keys = dict(self._rows), dict(self._active), dict(self._keys)
+            still._by_thread = {thread_id: list(ids) for thread_id, ids in self._by_thread.items()}
+            still._entries = {run_id: list(entries) for run_id, entries in self._entries.items()}
+            still._feed, still._position, still._waiting = list(self._feed), self._position, dict(self._waiting)
+            still._claimable, still._deadlines = list(self._claimable), list(self._deadlines)
+        yield still
 
     def on(self, connection: Any) -> NoReturn:
         """As `Store.on`: there is no connection that could be shared."""
@@ -204,9 +221,10 @@ class MemoryStore:
                 r for r in map(self._rows.__getitem__, self._by_thread.get(thread_id, ())) if r.digest == wants.digest
             ]
             twin = max(twins, key=_age, default=None)
-            if twin is None and pending is None:
-                likes = [w for w in self.waiting(thread_id) if w.digest == wants.digest]
-                pending = likes[-1] if likes else None
+            if pending is None:
+                likes = [(place[1], w) for place, w in self._waiting.values() if w.thread_id == thread_id]
+                same = [(number, w) for number, w in likes if w.digest == wants.digest]
+                pending = max(same, key=lambda pair: pair[0])[1] if same else None
         behind = row if row is not None else active
         first = self.waiting(behind.run.thread_id, 1) if behind is not None and behind.waiting else ()
         return Facts(

@@ -6,14 +6,24 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from runengine.core import PRACTICAL, Policy
+from runengine.core import POLICIES, PRACTICAL, Policy
 from runengine.dialects.kotlin_sql import masked
 from runengine.errors import StoreUnavailable
 from runengine.stores.base import AsyncStore, Store
 from runengine.stores.memory import MemoryStore
+from runengine.stores.schema import DATABASES, Database
 from runengine.stores.threads import Threaded
 
-__all__ = ["has_clock", "open_async_store", "open_store"]
+__all__ = [
+    "database_of",
+    "has_clock",
+    "migrate_store",
+    "open_as_made",
+    "open_async_store",
+    "open_store",
+    "schema_of",
+    "stored_policy",
+]
 
 _FORMS: Final = "memory:, sqlite:///FILE or postgresql://…"
 
@@ -65,6 +75,107 @@ async def open_async_store(url: str, policy: Policy = PRACTICAL, *, create: bool
     from runengine.stores.postgres import AsyncPostgresStore
 
     return await AsyncPostgresStore.open(url, policy, create=create)
+
+
+def open_as_made(url: str) -> tuple[Store, Policy]:
+    """Open a store that is there, with the policy it was made for.
+
+    Args:
+        url: `sqlite:///FILE` or `postgresql://…`; a store in memory is never there already.
+
+    Raises:
+        StoreUnavailable: it is no such address, or there is no such database, or it cannot be opened.
+        SchemaMismatch: it has no tables, tables of another version, or those of a policy of the host's own.
+
+    Example:
+        >>> open_as_made("memory:")
+        Traceback (most recent call last):
+        runengine.errors.StoreUnavailable: memory: it is new and empty each time; give sqlite:///FILE or postgresql://…
+    """
+    if _split(url)[0] == "memory":
+        raise StoreUnavailable("memory", "it is new and empty each time; give sqlite:///FILE or postgresql://…")
+    policy = stored_policy(url) or PRACTICAL
+    return open_store(url, policy, create=False), policy
+
+
+def stored_policy(url: str) -> Policy | None:
+    """The policy that a store was made for; None where there is no store, or its policy is none of `POLICIES`.
+
+    It is found by its name. Whether it has the same rows is for `open_store` to see.
+
+    Args:
+        url: As of `open_store`.
+
+    Raises:
+        StoreUnavailable: it is no such address, or there is no such database, or it cannot be opened.
+
+    Example:
+        >>> stored_policy("memory:") is None
+        True
+    """
+    return POLICIES.get((schema_of(url) or {}).get("policy", ""))
+
+
+def schema_of(url: str) -> dict[str, str] | None:
+    """What a database says of the store in it: version, policy, policy_hash; None where there is no store.
+
+    Args:
+        url: As of `open_store`.
+
+    Raises:
+        StoreUnavailable: it is no such address, or there is no such database, or it cannot be opened.
+
+    Example:
+        >>> schema_of("memory:") is None
+        True
+    """
+    kind, rest = _split(url)
+    if kind == "memory":
+        return None
+    if kind == "sqlite":
+        from runengine.stores.sqlite.looking import schema_rows as sqlite_rows
+
+        return sqlite_rows(rest)
+    from runengine.stores.postgres.looking import schema_rows
+
+    return schema_rows(url)
+
+
+def migrate_store(url: str, policy: Policy) -> bool:
+    """Bring a store's tables up to this engine's version, and to a policy; whether there was anything to do.
+
+    Raises:
+        StoreUnavailable: it is no such address, or there is no such database, or it cannot be opened.
+        SchemaMismatch: there are no tables, or they are newer.
+
+    Example:
+        >>> migrate_store("memory:", PRACTICAL)
+        False
+    """
+    kind, rest = _split(url)
+    if kind == "memory":
+        return False
+    if kind == "sqlite":
+        from runengine.stores.sqlite import migrate
+
+        return migrate(rest, policy)
+    from runengine.stores.postgres import PostgresStore
+
+    return PostgresStore.migrate(url, policy)
+
+
+def database_of(url: str) -> Database | None:
+    """The kind of database behind an address, as the schema is written for; None for memory.
+
+    Raises:
+        StoreUnavailable: it is no such address.
+
+    Example:
+        >>> database_of("sqlite:///runs.db"), database_of("memory:")
+        ('sqlite', None)
+    """
+    kind = _split(url)[0]
+    return next((database for database in DATABASES if database == kind), None)
 
 
 def has_clock(store: Any) -> bool:

@@ -45,6 +45,7 @@ class Row:
         run: The record.
         version: Number of its last history entry, from 1, without gaps.
         last_us: Time of its last entry, microseconds; the next is never before it.
+        arrived_us: Time at which it came into its status, microseconds.
         deadline_us: The next moment at which `sweep` has something to do; None once the run has ended.
         claimable_us: From when a worker may claim it, or None where none may.
         fence: How often it was claimed: the token of the last claim.
@@ -65,6 +66,7 @@ class Row:
     run: RunObject
     version: int
     last_us: int
+    arrived_us: int = 0
     deadline_us: int | None
     claimable_us: int | None = None
     fence: int = 0
@@ -168,8 +170,8 @@ class Wants:
     Attributes:
         run_id: → `Facts.row` (and `waiting` behind it), or `Facts.pending`, the waiting create of that id.
         thread_id: → `Facts.active` (and `waiting` behind it).
-        digest: With `thread_id` → `Facts.twin`, the thread's newest run made by that request, and else
-            `Facts.pending`, its newest waiting create.
+        digest: With `thread_id` → `Facts.twin`, the thread's newest run made by that request, and, unless one waits
+            under `run_id`, `Facts.pending`, its newest waiting create.
         key: → `Facts.key`.
         claim: → `Facts.row`: the run that has been claimable longest, at `at_us`; no two plans are shown the same at
             the same time.

@@ -116,7 +116,7 @@ def line(status: str = "queued", **changes: object) -> Line:
     number = next(_numbers)
     rest = {"owner": None, "lease_until_us": None, "waiting": 0, "losses": 0, "digest": None, "body": "{}"}
     first = {"id": f"run_{number}", "thread_id": f"thread_{number}", "created_at": 10}
-    counters = {"version": 1, "last_us": 20_000_000, "fence": 0}
+    counters = {"version": 1, "last_us": 20_000_000, "arrived_us": 15_000_000, "fence": 0}
     started = {"started": False} if status == "queued" else {}
     return {**first, **counters, **rest, **shaped(status, **started), **changes}
 

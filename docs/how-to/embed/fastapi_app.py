@@ -13,10 +13,10 @@ from typing import Any
 from fastapi import FastAPI, Header, HTTPException
 from pydantic import BaseModel
 
-from runengine.core import FunctionCall, RequireAction, ToolCall, ToolOutput
+from runengine.core import FunctionCall, ToolCall, ToolOutput
 from runengine.dialects import write_run
 from runengine.embedding import Answer, AsyncRuntime
-from runengine.embedding.worker import Work, Worker
+from runengine.embedding.worker import ActionRequired, Work, Worker
 
 STORE = os.environ.get("RUNS", "sqlite:///fastapi-runs.db")
 CODES = {"not_found": 404, "busy": 400, "exists": 409, "illegal": 400, "guard": 400, "lost": 400}
@@ -44,12 +44,12 @@ class Outputs(BaseModel):
     tool_outputs: list[Output]
 
 
-async def work(work: Work) -> RequireAction | None:
+async def work(work: Work) -> ActionRequired | None:
     """What an agent does is here; this one asks one tool one thing."""
     if work.outputs:
         return None
     call = ToolCall(id="call_1", function=FunctionCall(name="get_weather", arguments='{"city": "Lagos"}'))
-    return RequireAction(at_us=0, tool_calls=(call,))
+    return ActionRequired(tool_calls=(call,))
 
 
 @asynccontextmanager

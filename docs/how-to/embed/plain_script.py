@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from runengine.core import FunctionCall, RequireAction, ToolCall, ToolOutput
+from runengine.core import FunctionCall, ToolCall, ToolOutput
 from runengine.embedding import AsyncRuntime
-from runengine.embedding.worker import Work, Worker
+from runengine.embedding.worker import ActionRequired, Work, Worker
 
 
-async def answer(work: Work) -> RequireAction | None:
+async def answer(work: Work) -> ActionRequired | None:
     """Ask for the weather, and be entered again with it."""
     if not work.outputs:
         call = ToolCall(id="call_1", function=FunctionCall(name="get_weather", arguments='{"city": "Bergen"}'))
-        return RequireAction(at_us=0, tool_calls=(call,))
+        return ActionRequired(tool_calls=(call,))
     print(f"{work.run.id}: the tool said {work.outputs[0].output!r}")
     return None
 

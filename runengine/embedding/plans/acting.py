@@ -213,7 +213,7 @@ class Act:
             run=after.run,
             at_us=at_us,
             before=before.run.status,
-            since_us=at_us - before.last_us,
+            since_us=at_us - before.arrived_us,
             version=after.version,
             fence=after.fence,
             worker=after.owner,

@@ -55,7 +55,7 @@ class Birth:
     retry: int = 0
     named: bool = False
 
-    @create.validator
+    @create.validator  # pyright: ignore[reportAttributeAccessIssue] # attrs' own
     def _check(self, _attribute: Any, create: Create) -> None:
         check_id("run_id", create.run_id)
         check_id("thread_id", create.thread_id)
@@ -102,11 +102,11 @@ class Birth:
             return None
         since_us = at_us - round(self.context.settings.retry_window_s * SECOND_US)
         twin, pending = facts.twin, facts.pending
-        if twin is not None and (twin.run.created_at + 1) * SECOND_US > since_us:
-            return self._answer("replayed", at_us, twin)
-        if pending is not None and pending.digest == self.digest and pending.at_us >= since_us:
+        if pending is not None and pending.digest == self.digest and pending.at_us >= since_us:  # asked for last
             active = None if facts.active is None else facts.active.run.id
             return evolve(self._answer("waiting", at_us), run_id=pending.run_id, active=active)
+        if twin is not None and (twin.run.created_at + 1) * SECOND_US > since_us:
+            return self._answer("replayed", at_us, twin)
         return None
 
     def _clear(self, active: Row, moves: Moves) -> bool:

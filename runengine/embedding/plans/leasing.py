@@ -23,7 +23,7 @@ def _answer(kind: AnswerKind, event: str, before: Row, after: Row, at_us: int, e
         run=after.run,
         at_us=at_us,
         before=before.run.status,
-        since_us=at_us - before.last_us,
+        since_us=at_us - before.arrived_us,
         version=after.version,
         fence=after.fence,
         worker=after.owner,

@@ -202,6 +202,8 @@ class Moves:
             kept["cancel_until_us"] = grace_us if moved else row.cancel_until_us
             if row.owner is not None and (is_held(row, self.at_us) or not moved):
                 kept |= {"owner": row.owner, "lease_until_us": row.lease_until_us}
+        if moved:
+            kept["arrived_us"] = self.at_us
         return self._changed(row, run=run, version=row.version + 1, last_us=self.at_us, **kept)
 
     def _changed(self, row: Row, **changes: Any) -> Row:

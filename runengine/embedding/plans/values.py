@@ -16,7 +16,7 @@ SECONDS_MAX: Final = 10**11
 
 
 def check_id(name: str, value: object) -> None:
-    """Refuse what is no id: an id is looked up in columns of text, and some databases end text at a zero byte.
+    r"""Refuse what is no id: an id is looked up in columns of text, and some databases end text at a zero byte.
 
     Raises:
         ValueError: it is no text, is empty or too long, or has what UTF-8 or a column cannot hold.
@@ -24,7 +24,7 @@ def check_id(name: str, value: object) -> None:
     Example:
         >>> check_id("run_id", "run_" + chr(0))
         Traceback (most recent call last):
-        ValueError: run_id must be text without zero characters; got 'run_\\x00'
+        ValueError: run_id must be text without zero characters; got 'run_\x00'
     """
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name} must be text that is not empty; got {value!r}")

@@ -1,1 +1,1 @@
-"""The runtime for threads, made from that for asyncio."""
+"""The runtime for threads, made from that for asyncio by `python -m tests.unasync`."""

@@ -1,3 +1,6 @@
+# Made by `python -m tests.unasync` from runengine/embedding/aio/base.py: change that file, not this one.
+# fmt: off
+# ruff: noqa: I001, RUF100
 """What a runtime is made of: its store, its clock, its observers."""
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from runengine.embedding.observers import Observed, Observer, tell
 from runengine.embedding.plans import Act, Context
 from runengine.embedding.settings import Settings
 from runengine.errors import LifecycleDefinitionError
-from runengine.stores import Request, Store
+from runengine.stores import Store, Request
 from runengine.stores.opening import has_clock, open_store
 
 __all__ = ["Base"]

@@ -1,3 +1,6 @@
+# Made by `python -m tests.unasync` from runengine/embedding/aio/runtime.py: change that file, not this one.
+# fmt: off
+# ruff: noqa: I001, RUF100
 """The runtime: every change of a run's status goes through it, durable and decided once.
 
 `Runtime` is made from `Runtime` by `python -m tests.unasync`, so the two never differ but in `await`. What is
@@ -7,7 +10,7 @@ Source: DESIGN §4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Iterable
 from typing import Final
 
 from runengine.core import (
@@ -15,11 +18,11 @@ from runengine.core import (
     RunObject,
     Status,
 )
+from runengine.embedding.sync.verbs import Verbs
 from runengine.embedding.answers import Answer
 from runengine.embedding.clock import ticks_s
 from runengine.embedding.explanation import Explanation, explain_row
 from runengine.embedding.plans import Claim, Heartbeat, Lapse, Release
-from runengine.embedding.sync.verbs import Verbs
 from runengine.stores import Entry, Row, RunQuery
 from runengine.stores.records import PAGE
 

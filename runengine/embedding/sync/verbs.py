@@ -1,8 +1,12 @@
+# Made by `python -m tests.unasync` from runengine/embedding/aio/verbs.py: change that file, not this one.
+# fmt: off
+# ruff: noqa: I001, RUF100
 """The verbs of a runtime: `create`, and one for each event on a run that is there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Unpack
 
 from runengine.core import (
     JSON,
@@ -15,21 +19,18 @@ from runengine.core import (
     FinishCancel,
     Modify,
     RequireAction,
-    ResponseFormat,
     Start,
     SubmitToolOutputs,
-    Tool,
     ToolCall,
-    ToolChoice,
     ToolOutput,
-    TruncationStrategy,
     Usage,
 )
+from runengine.embedding.sync.base import Base
 from runengine.embedding.answers import Answer
 from runengine.embedding.identity import new_run_id
 from runengine.embedding.plans import Birth
+from runengine.embedding.requests import RequestFields
 from runengine.embedding.settings import ThreadStrategy
-from runengine.embedding.sync.base import Base
 
 __all__ = ["Verbs"]
 
@@ -56,18 +57,7 @@ class Verbs(Base):
         thread: ThreadStrategy | None = None,
         key: str | None = None,
         retry: int = 0,
-        instructions: str | None = None,
-        tools: tuple[Tool, ...] = (),
-        metadata: Mapping[str, JSON] | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        max_prompt_tokens: int | None = None,
-        max_completion_tokens: int | None = None,
-        truncation_strategy: TruncationStrategy | None = None,
-        tool_choice: str | ToolChoice | None = None,
-        parallel_tool_calls: bool | None = True,
-        response_format: str | ResponseFormat | None = None,
-        extra: Mapping[str, JSON] | None = None,
+        **request: Unpack[RequestFields],
     ) -> Answer:
         """Ask for a run.
 
@@ -82,18 +72,7 @@ class Verbs(Base):
             retry: How often this request was sent before. From 1 on, and without a key, a run that the same body made
                 on the thread within the settings' window is the answer (the official clients retry a create with
                 `x-stainless-retry-count` and no key: FACTS Part C).
-            instructions: As on `Create`.
-            tools: As on `Create`.
-            metadata: As on `Create`.
-            temperature: As on `Create`.
-            top_p: As on `Create`.
-            max_prompt_tokens: As on `Create`.
-            max_completion_tokens: As on `Create`.
-            truncation_strategy: As on `Create`.
-            tool_choice: As on `Create`.
-            parallel_tool_calls: As on `Create`.
-            response_format: As on `Create`.
-            extra: As on `Create`.
+            **request: What else is asked: instructions, tools, metadata, and the other fields of `RequestFields`.
 
         Returns:
             applied, replayed, waiting (`answer.run_id` is the id it will have), busy, exists, or guard.
@@ -105,18 +84,7 @@ class Verbs(Base):
             assistant_id=assistant_id,
             model=model,
             ttl_s=self.settings.ttl_s if ttl_s is None else ttl_s,
-            instructions=instructions,
-            tools=tools,
-            metadata=metadata or {},
-            temperature=temperature,
-            top_p=top_p,
-            max_prompt_tokens=max_prompt_tokens,
-            max_completion_tokens=max_completion_tokens,
-            truncation_strategy=truncation_strategy,
-            tool_choice=tool_choice,
-            parallel_tool_calls=parallel_tool_calls,
-            response_format=response_format,
-            extra=extra or {},
+            **request,
         )
         store = self.open()
         strategy = thread if thread is not None else self.settings.thread

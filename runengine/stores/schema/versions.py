@@ -11,6 +11,7 @@ from runengine.core import Policy
 from runengine.stores.schema.checks import RUN_CHECKS
 from runengine.stores.schema.parts import Database, Statement, literal
 from runengine.stores.schema.tables import SCHEMA, TRANSITIONS
+from runengine.stores.schema.triggers import drop_trigger_statements
 
 __all__ = [
     "MIGRATIONS",
@@ -21,8 +22,32 @@ __all__ = [
     "row_statements",
 ]
 
-MIGRATIONS: Final[Mapping[Database, tuple[tuple[str, ...], ...]]] = {"sqlite": (), "postgres": ()}
-"""For each database the steps forward: the first leads from version 1 to 2, the next from 2 to 3, and so on."""
+_ARRIVED: Final = """UPDATE runengine_runs SET arrived_us = (
+  SELECT min(h.at_us) FROM runengine_history h WHERE h.run_id = runengine_runs.id AND h.seq > coalesce((
+    SELECT max(o.seq) FROM runengine_history o
+    WHERE o.run_id = runengine_runs.id AND o.status <> runengine_runs.status), 0))"""
+
+_TO_2: Final[Mapping[Database, tuple[str, ...]]] = {
+    "sqlite": (
+        # SQLite takes a column that is never null with a default only; the engine always gives a value.
+        "ALTER TABLE runengine_runs ADD COLUMN arrived_us INTEGER NOT NULL DEFAULT 0",
+        _ARRIVED,
+    ),
+    "postgres": (
+        "ALTER TABLE runengine_runs ADD COLUMN arrived_us BIGINT",
+        _ARRIVED,
+        "ALTER TABLE runengine_runs ALTER COLUMN arrived_us SET NOT NULL",
+    ),
+}
+"""A run's row says since when it is in its status; before, it had to be looked for in the history."""
+
+MIGRATIONS: Final[Mapping[Database, tuple[tuple[str, ...], ...]]] = {
+    database: ((*(drop.sql for drop in drop_trigger_statements(database)), *to_2),) for database, to_2 in _TO_2.items()
+}
+"""For each database the steps forward: the first leads from version 1 to 2, the next from 2 to 3, and so on.
+
+They take the triggers away, which hold records to what they are; whoever migrates makes them anew, for the policy.
+"""
 
 SCHEMA_VERSION: Final = 1 + len(MIGRATIONS["sqlite"])
 """Of the tables that this engine makes and uses."""
@@ -92,13 +117,13 @@ def migration(
         ValueError: there is no such version, or it is newer than this engine's.
 
     Example:
-        >>> migration("sqlite", 1)
+        >>> migration("sqlite", SCHEMA_VERSION)
         ()
         >>> migration("sqlite", 1, {"sqlite": (("CREATE TABLE a (b)",),)})[-1]
         "UPDATE runengine_schema SET value = '2' WHERE name = 'version'"
         >>> migration("sqlite", 9)
         Traceback (most recent call last):
-        ValueError: schema version 9 is not one of 1 to 1
+        ValueError: schema version 9 is not one of 1 to 2
     """
     newest = 1 + len(steps[database])
     if not 1 <= from_version <= newest:

@@ -1,0 +1,253 @@
+# Made by `python -m tests.unasync` from runengine/stores/postgres/async_executing.py: change that file, not this one.
+# fmt: off
+# ruff: noqa: I001, RUF100
+"""Plans on PostgreSQL: read in one round trip, plan, commit in one more; again where another was first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+from attrs import evolve
+
+from runengine.core import Policy
+from runengine.errors import StoreError, StoreUnavailable
+from runengine.stores.base import Request
+from runengine.stores.postgres.driver import (
+    FAILURES,
+    Connection,
+    Connections,
+    Lines,
+    Statement,
+    ask_all,
+    ask,
+    is_in_transaction,
+    understood,
+)
+from runengine.stores.postgres.rows import HOSTED, OWN, Frame, Known, asking, facts_of, is_plain, writing
+from runengine.stores.postgres.wording import DOUBT, HOST_GONE, STALE_HOST, Conflict, Gone, Where
+from runengine.stores.records import Commit, Facts, Wants
+
+__all__ = ["Executing"]
+
+A = TypeVar("A")
+
+_TRIES: Final = 3
+_ROUNDS_MAX: Final = 50
+_NOTIFY_EVERY_US: Final = 100_000
+
+
+class Executing:
+    """Connections, and requests executed on them.
+
+    Args:
+        where: The database.
+        policy: Whose rules its tables are made for.
+        connections: The pool; closed with the store.
+        host: A connection of the host's, on which everything is done instead, in the host's transaction.
+
+    Example:
+        >>> from runengine.core import PRACTICAL
+        >>> where = Where(url="postgresql://me:secret@h/runs", timeout_s=30)
+        >>> Executing(where, PRACTICAL, Connections(where, 1)).url
+        'postgresql://me:***@h/runs'
+    """
+
+    has_clock = True
+
+    def __init__(
+        self,
+        where: Where,
+        policy: Policy,
+        connections: Connections,
+        host: Connection | None = None,
+    ) -> None:
+        self._where: Final = where
+        self._policy: Final = policy
+        self._connections: Final = connections
+        self._host: Final = host
+        self._known: Final = Known()
+        self._notify_us = 0
+
+    @property
+    def url(self) -> str:
+        """Where it is, its password hidden."""
+        return self._where.shown
+
+    def execute(self, request: Request[A]) -> A:
+        """As `Store.execute`.
+
+        A plan that wants a run only, and brings its own time, is first tried on the row as it was last seen here: the
+        guard proves it right, and one round trip is saved. Where it is not, all is done from fresh facts.
+        """
+        wants = request.wants
+        row = self._known.get(wants.run_id or "") if is_plain(wants) else None
+        if row is not None:
+            outcome = request.plan(Facts(row=row))
+            if outcome.commit is not None and self._on_connection(self._guessing(outcome.commit)):
+                return outcome.answer
+            self._known.drop(row.run.id)
+
+        def planned(connection: Connection) -> A:
+            return self._planned(connection, request)
+
+        return self._on_connection(planned)
+
+    def execute_all(self, requests: Sequence[Request[A]]) -> list[A]:
+        """As `Store.execute_all`."""
+        return [self.execute(request) for request in requests]
+
+    def _guessing(self, commit: Commit) -> Callable[[Connection], bool]:
+        def guess(connection: Connection) -> bool:
+            try:
+                return self._write(connection, OWN, commit, begun=False)
+            except StoreUnavailable:
+                raise
+            except StoreError:  # the database's own rules refuse what an old row leads to
+                return False
+
+        return guess
+
+    def _planned(self, connection: Connection, request: Request[A]) -> A:
+        frame = HOSTED if self._host is not None and is_in_transaction(connection) else OWN
+        wants = request.wants
+        seen, same = Facts(), 0
+        while same < _ROUNDS_MAX:
+            begin = frame.begin if wants.claim else ()
+            try:
+                facts = self._facts(connection, wants, begin)
+                outcome = request.plan(facts)
+                if outcome.commit is None:
+                    if begin:
+                        self._ask(connection, *frame.commit)
+                    return outcome.answer
+            except BaseException:
+                if begin:
+                    self._undo(connection, frame)
+                raise
+            if self._write(connection, frame, outcome.commit, begun=wants.claim):
+                return outcome.answer
+            facts = evolve(facts, now_us=None)
+            seen, same = facts, same + 1 if facts == seen else 0
+        raise self._where.unavailable(
+            f"the same write met the same conflict {_ROUNDS_MAX} times over; look at its tables: runengine store doctor"
+        )
+
+    def _facts(self, connection: Connection, wants: Wants, begin: Sequence[Statement]) -> Facts:
+        statement, names = asking(wants, whole=wants.thread_id is not None)
+        found = self._ask(connection, *begin, statement)
+        facts = facts_of(found[-1][0], names)
+        if facts.row is None and wants.run_id is not None and not wants.claim and "pending" not in names:
+            statement, names = asking(wants, whole=True)
+            found = self._ask(connection, statement)
+            facts = facts_of(found[0][0], names)
+        return facts
+
+    def _write(self, connection: Connection, frame: Frame, commit: Commit, *, begun: bool) -> bool:
+        """Write all of it, or nothing because something has changed since."""
+        statements = writing(commit, None if self._host is not None else self._notify_us)
+        at_once = len(statements) == 1 and frame is OWN
+        try:
+            if at_once:
+                end = frame.commit if begun else ()  # where nothing is found, nothing is committed
+                found = (self._ask(connection, *statements, *end, is_last=True))[:1]
+            else:
+                found = self._ask(connection, *(() if begun else frame.begin), *statements)
+                found = found[-len(statements) :]
+                done = frame.commit if all(found) else frame.rollback
+                self._ask(connection, *done, is_last=frame is OWN and all(found))
+        except Conflict as conflict:
+            if begun or not at_once:
+                self._undo(connection, frame)
+            if frame is HOSTED and not conflict.is_unique:  # reading again would show the same old rows
+                raise self._where.unavailable(STALE_HOST) from None
+            return False
+        except BaseException:
+            if begun or not at_once:
+                self._undo(connection, frame)
+            raise
+        if not all(found):
+            return False
+        self._remember(commit, found[0][0])
+        return True
+
+    def _remember(self, commit: Commit, line: tuple[Any, ...]) -> None:
+        if self._host is not None:  # whether it stays is the host's to say
+            return
+        for step in commit.steps:
+            self._known.put(step.after)
+        if commit.steps:
+            now_us, told = line
+            if told is not None:
+                self._notify_us = now_us + _NOTIFY_EVERY_US
+            elif now_us < self._notify_us - _NOTIFY_EVERY_US:  # the server's clock was put back
+                self._notify_us = now_us
+
+    def _undo(self, connection: Connection, frame: Frame) -> None:
+        """Roll back after an error. The driver's own way makes it forget what a broken pipeline did not prepare."""
+        with suppress(*FAILURES):
+            if frame is OWN:
+                connection.rollback()
+                return
+            for statement in frame.rollback:
+                ask(connection, statement)
+
+    def _ask(self, connection: Connection, *statements: Statement, is_last: bool = False) -> list[Lines]:
+        """Run statements in one round trip; `is_last`: what they write is durable after it, so its loss is a doubt."""
+        problem: Exception
+        try:
+            if len(statements) == 1:
+                return [ask(connection, statements[0])]
+            return ask_all(connection, statements, is_hosts=self._host is not None)
+        except FAILURES as error:
+            problem = understood(error, self._where)
+        if is_last and isinstance(problem, Gone):
+            problem = self._where.unavailable(DOUBT)
+        raise problem
+
+    def _on_connection(self, work: Callable[[Connection], A], tries: int = _TRIES) -> A:
+        """Do it on a connection, and on another where that one is lost before anything was to last."""
+        if self._host is not None:
+            try:
+                return work(self._host)
+            except Gone:
+                raise self._where.unavailable(HOST_GONE) from None
+        for _ in range(tries):
+            connection = self._connections.take()
+            try:
+                return work(connection)
+            except Gone:
+                connection.close()
+            except BaseException as error:
+                if not isinstance(error, Exception):  # cancelled midway, and what is still to come is anybody's guess
+                    connection.close()
+                raise
+            finally:
+                self._connections.give(connection)
+        raise self._where.unavailable(f"the connection was lost, {tries} times in a row; nothing was written")
+
+    def _read(self, statement: bytes, *values: Any) -> Lines:
+        def reading(connection: Connection) -> Lines:
+            try:
+                return (self._ask(connection, (statement, values)))[0]
+            except ValueError:  # what cannot be kept is not there
+                return []
+
+        return self._on_connection(reading)
+
+    def _transaction(self, work: Callable[[Connection], A], tries: int = _TRIES) -> A:
+        """Do it in a transaction of its own, or of the host's."""
+
+        def whole(connection: Connection) -> A:
+            frame = HOSTED if self._host is not None and is_in_transaction(connection) else OWN
+            self._ask(connection, *frame.begin)
+            try:
+                result = work(connection)
+                self._ask(connection, *frame.commit, is_last=frame is OWN)
+            except BaseException:
+                self._undo(connection, frame)
+                raise
+            return result
+
+        return self._on_connection(whole, tries)

@@ -1,0 +1,127 @@
+# Made by `python -m tests.unasync` from runengine/stores/postgres/async_preparing.py: change that file, not this one.
+# fmt: off
+# ruff: noqa: I001, RUF100
+"""The tables of a store on PostgreSQL: made where there are none, compared, brought up to date."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runengine.core import Policy
+from runengine.errors import SchemaMismatch
+from runengine.stores.postgres import statements as sql
+from runengine.stores.postgres.driver import FAILURES, Connection, ask, understood
+from runengine.stores.postgres.wording import Conflict, Gone, Where
+from runengine.stores.schema import SCHEMA_VERSION, migration, policy_hash, policy_statements, statements
+
+__all__ = ["migrate", "prepare"]
+
+
+def prepare(connection: Connection, where: Where, policy: Policy, *, create: bool) -> None:
+    """See that the tables are there and are this engine's.
+
+    Args:
+        connection: One that commits by itself.
+        where: The database.
+        policy: Whose rules they keep.
+        create: Whether to make them where there are none.
+
+    Raises:
+        SchemaMismatch: there are none, or they are others.
+        StoreUnavailable: the database cannot be used.
+
+    Example:
+        >>> prepare.__name__
+        'prepare'
+    """
+    problem: Exception
+    try:
+        if create and _is_absent(connection):
+            with connection.transaction():
+                ask(connection, (sql.LOCK, None))
+                if _is_absent(connection):
+                    for statement in statements("postgres", policy):
+                        ask(connection, (statement.encode(), None))
+        found = {} if _is_absent(connection) else _made(connection)
+    except FAILURES as error:
+        problem = _told(error, where)
+    else:
+        _compare(found, where, policy)
+        return
+    raise problem
+
+
+def migrate(connection: Connection, where: Where, policy: Policy) -> bool:
+    """Bring the tables up to this engine's version, and to a policy; whether there was anything to do.
+
+    Args:
+        connection: One that commits by itself.
+        where: The database.
+        policy: Whose rules they are to keep.
+
+    Raises:
+        SchemaMismatch: there are none, or they are newer.
+        StoreUnavailable: the database cannot be used.
+
+    Example:
+        >>> migrate.__name__
+        'migrate'
+    """
+    problem: Exception
+    try:
+        with connection.transaction():
+            ask(connection, (sql.LOCK, None))
+            found = {} if _is_absent(connection) else _made(connection)
+            version = _version(found, where)
+            steps = migration("postgres", version)
+            if steps or found.get("policy_hash") != policy_hash(policy) or found.get("policy") != policy.name:
+                steps += policy_statements("postgres", policy)
+            for step in steps:
+                ask(connection, (step.encode(), None))
+        return bool(steps)
+    except FAILURES as error:
+        problem = _told(error, where)
+    raise problem
+
+
+def _is_absent(connection: Connection) -> bool:
+    return bool((ask(connection, (sql.ABSENT, None)))[0][0])
+
+
+def _made(connection: Connection) -> dict[str, Any]:
+    return dict(ask(connection, (sql.MADE, None)))
+
+
+def _told(error: Exception, where: Where) -> Exception:
+    problem = understood(error, where)
+    if isinstance(problem, (Gone, Conflict)):
+        return where.unavailable("the connection was lost while its tables were looked at; ask again")
+    return problem
+
+
+def _version(found: dict[str, Any], where: Where) -> int:
+    if not found:
+        raise SchemaMismatch(where.shown, "there is no runengine store; make one: runengine store init URL")
+    version = str(found.get("version"))
+    if not version.isdecimal():
+        raise SchemaMismatch(where.shown, f"its table runengine_schema says version {version!r}, which is no number")
+    if int(version) > SCHEMA_VERSION:
+        problem = (
+            f"schema version {version} is newer than {SCHEMA_VERSION}, which this runengine knows; update runengine"
+        )
+        raise SchemaMismatch(where.shown, problem)
+    return int(version)
+
+
+def _compare(found: dict[str, Any], where: Where, policy: Policy) -> None:
+    version = _version(found, where)
+    if version < SCHEMA_VERSION:
+        problem = f"schema version {version} is older than {SCHEMA_VERSION}; bring it up: runengine store migrate URL"
+        raise SchemaMismatch(where.shown, problem)
+    if found.get("policy_hash") != policy_hash(policy):
+        made = found.get("policy")
+        other = f"it keeps the rules of policy {made}, not those of {policy.name}"
+        if made == policy.name:
+            other = f"it keeps the rules of another policy {made} than this runengine's"
+        way = f"runengine store migrate URL --policy {policy.name}"
+        raise SchemaMismatch(where.shown, f"{other}; open it with its own, or change it: {way}")

@@ -1,0 +1,119 @@
+"""What the benchmarks of stores share: runs to step, the same steps as raw SQL, pairs measured in turn."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from runengine.core import PRACTICAL, Create, Start
+from runengine.embedding import Runtime, Settings
+from runengine.embedding.plans.moves import Context, Moves
+from runengine.stores import Row, Step
+from runengine.stores.columns import COLUMNS, entry_values, row_values
+
+T0_US = 1_767_258_000_000_000
+COLUMN_NAMES = tuple(column.name for column in COLUMNS if column.name != "body")
+ENTRY_NAMES = ("run_id", "seq", "kind", "name", "at_us", "status", "data", "worker", "fence")
+GUARD = ("id", "version", "status", "fence", "lease_until_us")
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder on the disk that the tests use, removed in the end."""
+    path = Path(tempfile.mkdtemp(prefix="runengine-bench-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def fill(runtime: Runtime, prefix: str, count: int) -> list[str]:
+    """Queued runs, each on a thread of its own."""
+    ids = [f"run_{prefix}{n}" for n in range(count)]
+
+    def create(run_id: str) -> None:
+        runtime.create(f"thread_{run_id}", "asst_1", "gpt-4o", run_id=run_id, ttl_s=86_400).or_raise()
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(create, ids))
+    return ids
+
+
+def start_of(row: Row) -> Step:
+    """The step that `start` makes of a row, for the raw side."""
+    moves = Moves(Context(policy=PRACTICAL, settings=Settings()), row.last_us + 1)
+    moves.take(row, Start(at_us=moves.at_us))
+    return moves.steps[0]
+
+
+def birth(run_id: str, thread_id: str, at_us: int = T0_US) -> Row:
+    """A queued row."""
+    create = Create(
+        at_us=at_us, run_id=run_id, thread_id=thread_id, assistant_id="asst_1", model="gpt-4o", ttl_s=86_400
+    )
+    return Moves(Context(policy=PRACTICAL, settings=Settings()), at_us).give_birth(create, digest=None)
+
+
+def raw_values(step: Step) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The values of the guarded UPDATE, and of the INSERT into history."""
+    assert step.before is not None
+    assert step.entry is not None
+    before = dict(zip(COLUMN_NAMES, row_values(step.before), strict=True))
+    return (*row_values(step.after), *(before[name] for name in GUARD)), entry_values(step.entry)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds it takes."""
+    began = perf_counter()
+    work()
+    return perf_counter() - began
+
+
+def by_many(threads: int, work: Callable[[Any], object], items: Sequence[Any]) -> Callable[[], None]:
+    """The same work by that many callers at once."""
+
+    def run() -> None:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, items))
+
+    return run
+
+
+def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """Pieces of that size, in order."""
+    for place in range(0, len(items), size):
+        yield items[place : place + size]
+
+
+def pair(name: str, ours: float, theirs: float, count: int, need: str) -> None:
+    """Print one comparison: rates, and how many times as fast ours is."""
+    ratio = theirs / ours
+    print(f"{name:<58} {count / ours:>9,.0f}/s  {count / theirs:>9,.0f}/s   {ratio:>6.2f}   {need}")
+
+
+def header(theirs: str) -> None:
+    """The line above pairs."""
+    print(f"{'':<58} {'runengine':>11}  {theirs:>11}   {'ratio':>6}   required")
+
+
+__all__ = [
+    "COLUMN_NAMES",
+    "ENTRY_NAMES",
+    "GUARD",
+    "birth",
+    "by_many",
+    "chunks",
+    "fill",
+    "folder",
+    "header",
+    "pair",
+    "raw_values",
+    "start_of",
+    "timed",
+]
