@@ -46,7 +46,7 @@ OWNERS = {
     "secrets": ("embedding/identity.py",),
     "time": ("embedding/clock.py",),
     "pickle": (),
-    "sqlite3": (),
+    "sqlite3": ("stores/sqlite/driver.py",),
     "logging": ("embedding/observers.py", "embedding/worker.py"),
 }
 """Who may import what: one file reads the clock, one draws at random."""

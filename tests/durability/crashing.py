@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -97,6 +98,17 @@ class Writer:
         while (left_s := until_s - time.monotonic()) > 0:
             self._listen(left_s)
 
+    def pause(self) -> tuple[Said, ...]:
+        """Stop it in the middle of whatever it does; what it has said so far."""
+        self._signal(signal.SIGSTOP)
+        while self._listen(0):
+            pass
+        return self._said()
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
     def kill(self) -> Life:
         """Kill it with SIGKILL, and take what it had said."""
         self._process.kill()
@@ -104,8 +116,14 @@ class Writer:
         while self._listen(0):
             pass
         self._inlet.close()
-        lines = self._heard.removeprefix(_READY).split(b"\n")
-        return Life(was_ready=self._heard.startswith(_READY), said=tuple(_read(lines)))
+        return Life(was_ready=self._heard.startswith(_READY), said=self._said())
+
+    def _signal(self, number: int) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def _said(self) -> tuple[Said, ...]:
+        return tuple(_read(self._heard.removeprefix(_READY).split(b"\n")))
 
     def _listen(self, seconds: float) -> bool:
         if not self._inlet.poll(seconds):

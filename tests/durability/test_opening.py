@@ -16,7 +16,7 @@ from tests.durability.checking import check_store
 from tests.durability.crashing import Writer, draw_seed
 from tests.durability.workload import SETTINGS
 
-TIMES: Final = 12
+TIMES: Final = 6
 AT_ONCE: Final = 4
 OPENING_S: Final = 0.1
 

@@ -27,12 +27,13 @@ from runengine.embedding import Answer, ManualClock, Runtime, Settings
 from runengine.embedding.plans import Act, Birth, Context
 from runengine.stores import Entry, Row, Store
 from runengine.stores.folding import fold
-from runengine.stores.opening import open_store
+from runengine.stores.opening import open_async_store, open_store
 from runengine.testing.store_suite.base import all_rows, check_sound
 from tests import naive
 from tests.naive_runtime import NaiveRuntime, S, Said
+from tests.stores.blocking import Blocking
 
-OpenStores = Callable[[], dict[str, Store]]
+OpenStores = Callable[[], dict[str, Any]]
 
 T0_US = 1_700_000_000 * S
 THREADS = ("thread_0", "thread_1")
@@ -43,7 +44,7 @@ moves = st.sampled_from(("stand",) * 6 + ("on",) * 6 + ("near", "near", "lease",
 """How time passes before a request."""
 
 keys = st.sampled_from((None,) * 8 + tuple(f"key_{number}" for number in range(8)))
-fences = st.sampled_from(("right",) * 8 + (None, 0, 1, 2))
+fences = st.sampled_from(("right",) * 6 + (None, None, None, 0, 1, 2))
 versions = st.sampled_from((None,) * 8 + ("right", 1))
 
 
@@ -84,7 +85,7 @@ class Agreement(RuleBasedStateMachine):
     )
     def begin(self, completion: Any, lease_lost: Any, losses_max: int) -> None:
         """Empty stores, and a host's choices."""
-        self.stores = self.opened[0]()
+        self.stores: dict[str, Store] = self.opened[0]()
         self.clock = ManualClock(T0_US)
         times: dict[str, Any] = {"lease_s": LEASE_S, "cancel_grace_s": GRACE_S, "retry_window_s": WINDOW_S}
         self.settings = Settings(completion=completion, lease_lost=lease_lost, losses_max=losses_max, **times)
@@ -157,7 +158,7 @@ class Agreement(RuleBasedStateMachine):
         self._pass(move)
         run_id = self._one(data)
         run = self.naive.runs.get(run_id)
-        names = naive.EVENT_NAMES[1:] + ("cancel",) * (0 if run else 20)
+        names = (*naive.EVENT_NAMES[1:], *["cancel"] * (0 if run else 20))
         if run is not None and data.draw(st.integers(0, 5)):
             names = naive.allowed(run["record"]["status"], "practical")
             names += ("require_action", "submit_tool_outputs", "cancel") * 2 if data.draw(st.booleans()) else ()
@@ -209,8 +210,7 @@ class Agreement(RuleBasedStateMachine):
         self._pass(move)
         run_id = self._one(data, "in_progress", "cancelling")
         run = self.naive.runs.get(run_id)
-        fence = (0 if run is None else run["fence"]) if fence == "right" else fence
-        now = self.clock.now_us()
+        fence, now = (run["fence"] if run else 0) if fence == "right" else fence, self.clock.now_us()
         if beats:
             self._agree(
                 {name: runtime.heartbeat(run_id, fence) for name, runtime in self.runtimes.items()},
@@ -299,8 +299,7 @@ class Agreement(RuleBasedStateMachine):
         for name, answer in answers.items():
             assert answer == first, name
         if said is None or first is None:
-            assert said is None, said
-            assert first is None, first
+            assert said is first, (said, first)
             return
         assert isinstance(first, Answer)
         found: Said = {
@@ -356,19 +355,22 @@ class Agreement(RuleBasedStateMachine):
 @pytest.fixture
 def open_stores(new_postgres_url: Callable[[], str]) -> Iterator[OpenStores]:
     """Opens each kind of store with nothing in it; the tables on PostgreSQL are made once, and emptied."""
-    url = new_postgres_url()
-    open_store(url).close()
-    with TemporaryDirectory() as folder, psycopg.connect(url, autocommit=True) as connection:
+    urls = [new_postgres_url() for _ in range(2)]
+    for url in urls:
+        open_store(url).close()
+    with TemporaryDirectory() as folder:
 
-        def opened() -> dict[str, Store]:
-            connection.execute("TRUNCATE runengine_history, runengine_keys, runengine_waiting, runengine_runs")
-            path = Path(folder) / "runs.db"
+        def opened() -> dict[str, Any]:
+            for url in urls:
+                with psycopg.connect(url) as connection:
+                    connection.execute("TRUNCATE runengine_history, runengine_keys, runengine_waiting, runengine_runs")
             for old in Path(folder).iterdir():
                 old.unlink()
             return {
                 "memory": open_store("memory:"),
-                "sqlite": open_store(f"sqlite:///{path}"),
-                "postgres": open_store(url),
+                "sqlite": open_store(f"sqlite:///{folder}/runs.db"),
+                "postgres": open_store(urls[0]),
+                "postgres, asyncio": Blocking(lambda: open_async_store(urls[1])),
             }
 
         yield opened
@@ -378,16 +380,14 @@ def _memory_only() -> dict[str, Store]:
     return {"memory": open_store("memory:")}
 
 
-def _run(open_them: Callable[[], dict[str, Store]], share: int) -> None:
+def _run(open_them: OpenStores, share: int) -> None:
     class Machine(Agreement):
         opened = [open_them]  # noqa: RUF012 # nobody writes to it
 
-    examples = max(10, settings.default.max_examples // share) if settings.default else 30
+    examples = settings().max_examples // share
     quiet = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=quiet),
-    )
+    chosen = settings(max_examples=examples, stateful_step_count=30, suppress_health_check=quiet)
+    run_state_machine_as_test(Machine, settings=chosen)
 
 
 def test_memory_agrees_with_the_naive_runtime() -> None:

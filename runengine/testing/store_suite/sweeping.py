@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from runengine.core import PRACTICAL, Cancel, Complete, Modify, Start
 from runengine.embedding import ManualClock, Runtime
+from runengine.embedding.plans import Act, Context
 from runengine.stores import Store
 from runengine.testing.store_suite.base import CALLS, MakeRuntime, Suite, at_once, born, claimed, names, us
 
@@ -142,6 +144,18 @@ class SweepTests(Suite):
         assert store.waiting() == ()
         assert len(runtime.list(statuses=("queued",))) == 10
         assert len(runtime.list(statuses=("expired",), limit=100)) == 50
+
+    def test_requests_together(self, runtime: Runtime, store: Store) -> None:
+        """Requests handed over together are answered in order, each as if alone, after the one before."""
+        born(runtime)
+        context = Context(policy=PRACTICAL, settings=self.make_settings())
+        events = (Start(at_us=0), Complete(at_us=0), Cancel(at_us=0), Modify(at_us=0, metadata={"a": 1}))
+        acts = [Act(context=context, run_id="run_1", event=event, at_us=us(1)) for event in events]
+        answers = store.execute_all([*acts, Act(context=context, run_id="run_2", event=events[0], at_us=us(1))])
+        assert [answer.kind for answer in answers] == ["applied", "applied", "lost", "applied", "not_found"]
+        assert [answer.version for answer in answers] == [2, 3, 4, 5, None]
+        assert names(runtime.history("run_1")) == ["create", "start", "complete", "(cancel)", "modify"]
+        assert store.execute_all([]) == []
 
     def test_why(self, runtime: Runtime, clock: ManualClock) -> None:
         """`why` says of an open run who holds it, until when, what happens then, and who waits."""
