@@ -85,6 +85,16 @@ def by_many(threads: int, work: Callable[[Any], object], items: Sequence[Any]) -
     return run
 
 
+def in_turn(work: Callable[[Any], object], items: Sequence[Any]) -> Callable[[], None]:
+    """The same work by one caller."""
+
+    def run() -> None:
+        for item in items:
+            work(item)
+
+    return run
+
+
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     """Pieces of that size, in order."""
     for place in range(0, len(items), size):
@@ -112,6 +122,7 @@ __all__ = [
     "fill",
     "folder",
     "header",
+    "in_turn",
     "pair",
     "raw_values",
     "start_of",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,6 +25,7 @@ from tests.benchmarks._lives import (
     fill,
     folder,
     header,
+    in_turn,
     pair,
     raw_values,
     start_of,
@@ -68,8 +70,8 @@ def one_caller(path: Path) -> None:
 
     spent = [0.0, 0.0]
     for mine, its in zip(chunks(ids, BLOCK), chunks(steps, BLOCK), strict=True):
-        spent[0] += timed(lambda mine=mine: [ours.start(run_id) for run_id in mine])  # type: ignore[misc]
-        spent[1] += timed(lambda its=its: [by_hand(values) for values in its])  # type: ignore[misc]
+        spent[0] += timed(in_turn(ours.start, mine))
+        spent[1] += timed(in_turn(by_hand, its))
     pair("one caller: start", spent[0], spent[1], STEPS, "0.70")
     ours.close()
     theirs.close()
@@ -83,7 +85,7 @@ def many_callers(path: Path) -> None:
     spent = [0.0, 0.0]
     for those, these in zip(chunks(many, 6 * STEPS // 4), chunks(one, STEPS // 4), strict=True):
         spent[0] += timed(by_many(64, runtime.start, those)) / 6
-        spent[1] += timed(lambda these=these: [runtime.start(run_id) for run_id in these])  # type: ignore[misc]
+        spent[1] += timed(in_turn(runtime.start, these))
     pair("64 callers: start", spent[0], spent[1], STEPS, "2.00")
     runtime.close()
 
@@ -92,18 +94,23 @@ def many_runs(path: Path) -> None:
     """A sweep with nothing due among a million runs, and what a claim costs as the queue grows."""
     print()
     for count in (1_000, 1_000_000):
-        file = path / f"queue{count}.db"
         clock = ManualClock(T0_US + count)
-        runtime = Runtime(f"sqlite:///{file}", clock=clock)
+        runtime = Runtime(f"sqlite:///{path / f'queue{count}.db'}", clock=clock)
         runtime.open()
-        queue(file, count)
-        runtime.sweep()
-        reads = median(timed(lambda n=n: runtime.row(f"run_q{n}")) for n in range(0, count, count // 200))  # type: ignore[misc]
-        sweeps = median(timed(runtime.sweep) for _ in range(200))
-        claims = median(timed(lambda: runtime.claim("worker_1")) for _ in range(200))
-        said = f"sweep, none due {sweeps * 1e6:6.0f} µs = {sweeps / reads:4.1f} point reads (required 3)"
-        print(f"{count:>9,} queued runs: {said}   claim {claims * 1e6:6.0f} µs")
+        queue(path / f"queue{count}.db", count)
+        measure_queue(runtime, count)
         runtime.close()
+
+
+def measure_queue(runtime: Runtime, count: int) -> None:
+    """Medians of 200, of each in turn."""
+    runtime.sweep()
+    places = range(0, count, count // 200)
+    reads = median(timed(partial(runtime.row, f"run_q{place}")) for place in places)
+    sweeps = median(timed(runtime.sweep) for _ in places)
+    claims = median(timed(partial(runtime.claim, "worker_1")) for _ in places)
+    said = f"sweep, none due {sweeps * 1e6:6.0f} µs = {sweeps / reads:4.1f} point reads (required 3)"
+    print(f"{count:>9,} queued runs: {said}   claim {claims * 1e6:6.0f} µs")
 
 
 def queue(file: Path, count: int) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, HTTPException
+from fastapi import Depends, FastAPI, Header, HTTPException
 from pydantic import BaseModel
 
-from runengine.core import FunctionCall, ToolCall, ToolOutput
+from runengine.core import FunctionCall, RunObject, ToolCall, ToolOutput
 from runengine.dialects import write_run
 from runengine.embedding import Answer, AsyncRuntime
 from runengine.embedding.worker import ActionRequired, Work, Worker
@@ -83,23 +83,31 @@ async def create(thread_id: str, new: NewRun, x_stainless_retry_count: int = Hea
     )
 
 
-@app.get("/threads/{thread_id}/runs/{run_id}")
-async def read(thread_id: str, run_id: str) -> dict[str, Any]:
-    """Read a run."""
+async def found(thread_id: str, run_id: str) -> RunObject:
+    """The run of a path; one of another thread is not found there."""
     run = await runtime.get(run_id)
     if run is None or run.thread_id != thread_id:
         raise HTTPException(404, f"No run found with id '{run_id}'.")
+    return run
+
+
+Found = Annotated[RunObject, Depends(found)]
+
+
+@app.get("/threads/{thread_id}/runs/{run_id}")
+async def read(run: Found) -> dict[str, Any]:
+    """Read a run."""
     return write_run(run)
 
 
 @app.post("/threads/{thread_id}/runs/{run_id}/submit_tool_outputs")
-async def submit(thread_id: str, run_id: str, outputs: Outputs) -> dict[str, Any]:
+async def submit(run: Found, outputs: Outputs) -> dict[str, Any]:
     """Hand in the outputs, every one at once."""
     given = tuple(ToolOutput(tool_call_id=o.tool_call_id, output=o.output) for o in outputs.tool_outputs)
-    return shown(await runtime.submit_tool_outputs(run_id, given))
+    return shown(await runtime.submit_tool_outputs(run.id, given))
 
 
 @app.post("/threads/{thread_id}/runs/{run_id}/cancel")
-async def cancel(thread_id: str, run_id: str) -> dict[str, Any]:
+async def cancel(run: Found) -> dict[str, Any]:
     """Ask for a run to stop."""
-    return shown(await runtime.cancel(run_id))
+    return shown(await runtime.cancel(run.id))
