@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+pytest.register_assert_rewrite("runengine.testing")  # its asserts show their values then
 
 _QUIET = (HealthCheck.too_slow,)
 

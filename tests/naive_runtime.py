@@ -129,11 +129,11 @@ class NaiveRuntime:
                 return {"kind": "applied", "event": "claim", **self._seen(run)}
 
     def heartbeat(self, now: int, run_id: str, fence: int, lease_us: int) -> Said:
-        """A worker is still there."""
+        """A worker is still there; its lease never gets shorter."""
         if refusal := self._not_the_holder(run_id, fence):
             return refusal
         run = self.runs[run_id]
-        run["lease_us"] = now + lease_us
+        run["lease_us"] = max(run["lease_us"], now + lease_us)
         return {"kind": "applied", **self._seen(run)}
 
     def release(self, now: int, run_id: str, fence: int) -> Said:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from attrs import Attribute, field, frozen
 
 from runengine.core import TTL_S
+from runengine.embedding.values import seconds
 
 __all__ = ["Settings", "ThreadStrategy"]
 
@@ -14,9 +15,10 @@ ThreadStrategy = Literal["reject", "enqueue", "interrupt"]
 """What a create does on a thread whose run has not ended: be refused; wait for its end; cancel it, and wait."""
 
 
-def _positive(_instance: Any, attribute: Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise ValueError(f"{attribute.name} must be a number > 0; got {value!r}")
+def _whole_seconds(instance: Any, attribute: Attribute[Any], value: object) -> None:
+    seconds(instance, attribute, value)
+    if type(value) is not int:
+        raise ValueError(f"{attribute.name} must be a whole number of seconds; got {value!r}")
 
 
 def _count(_instance: Any, attribute: Attribute[Any], value: object) -> None:
@@ -57,13 +59,13 @@ class Settings:
         ValueError: completion must be one of complete_wins, cancel_wins; got 'both'
     """
 
-    ttl_s: int = field(default=TTL_S, validator=_positive)
-    lease_s: float = field(default=30.0, validator=_positive)
-    cancel_grace_s: float = field(default=30.0, validator=_positive)
+    ttl_s: int = field(default=TTL_S, validator=_whole_seconds)
+    lease_s: float = field(default=30.0, validator=seconds)
+    cancel_grace_s: float = field(default=30.0, validator=seconds)
     completion: Literal["complete_wins", "cancel_wins"] = field(
         default="complete_wins", validator=_one_of("complete_wins", "cancel_wins")
     )
     lease_lost: Literal["reclaim", "fail"] = field(default="reclaim", validator=_one_of("reclaim", "fail"))
     thread: ThreadStrategy = field(default="reject", validator=_one_of("reject", "enqueue", "interrupt"))
-    retry_window_s: float = field(default=60.0, validator=_positive)
+    retry_window_s: float = field(default=60.0, validator=seconds)
     losses_max: int = field(default=100, validator=_count)

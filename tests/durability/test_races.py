@@ -19,7 +19,8 @@ from runengine.stores import Entry, Store
 from runengine.stores.opening import open_store
 from tests.durability.checking import check_run, check_store, story
 from tests.durability.processes import CONTEXT, Meeting, shared_counts
-from tests.durability.races import EPOCH, RACES, SECOND, OwnClock, Race, Ticket, Told, make_ready, run_side
+from tests.durability.races import RACES
+from tests.durability.racing import EPOCH, SECOND, OwnClock, Race, Ticket, Told, make_ready, run_side
 
 ROUNDS: Final = 84
 """Races of each kind, each way: 12 kinds, 2 ways, 2,016 in all."""

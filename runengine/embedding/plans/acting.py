@@ -14,7 +14,7 @@ from runengine.dialects import encode, read_run, write_run
 from runengine.dialects.events import write_event
 from runengine.embedding.answers import Answer, AnswerKind
 from runengine.embedding.plans.moves import Context, Moves, is_held
-from runengine.embedding.plans.values import identifier
+from runengine.embedding.values import identifier
 from runengine.stores import Facts, Key, Outcome, Row, Wants
 
 __all__ = ["Act", "digest_of", "moment", "replayed"]

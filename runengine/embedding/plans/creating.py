@@ -14,8 +14,8 @@ from runengine.dialects.events import write_event
 from runengine.embedding.answers import Answer, AnswerKind
 from runengine.embedding.plans.acting import digest_of, moment, replayed
 from runengine.embedding.plans.moves import Context, Moves
-from runengine.embedding.plans.values import check_id, check_seconds, identifier
 from runengine.embedding.settings import ThreadStrategy
+from runengine.embedding.values import check_id, check_seconds, identifier
 from runengine.stores import Facts, Key, Outcome, Row, Waiting, Wants
 
 __all__ = ["Birth"]

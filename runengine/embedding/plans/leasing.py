@@ -9,7 +9,7 @@ from runengine.core.table import ENDED_BY
 from runengine.embedding.answers import Answer, AnswerKind
 from runengine.embedding.plans.acting import moment
 from runengine.embedding.plans.moves import Context, Moves, is_held
-from runengine.embedding.plans.values import identifier, seconds
+from runengine.embedding.values import identifier, seconds
 from runengine.stores import Facts, Outcome, Row, Wants
 
 __all__ = ["Claim", "Heartbeat", "Lapse", "Release"]

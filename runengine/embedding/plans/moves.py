@@ -166,8 +166,9 @@ class Moves:
         return after
 
     def hold(self, row: Row, worker: str, lease_s: float) -> Row:
-        """Make a lease last longer; the history does not keep that."""
-        after = self._changed(row, owner=worker, lease_until_us=self._until(lease_s))
+        """Make a lease last longer, never shorter; the history does not keep that."""
+        until_us = max(row.lease_until_us or 0, self._until(lease_s))  # the clock may have gone backward
+        after = self._changed(row, owner=worker, lease_until_us=until_us)
         self.steps.append(Step(before=row, after=after))
         return after
 
