@@ -61,7 +61,6 @@ class Answer:
         fence: The run's fence now: of a claim, the token to show.
         worker: The worker that holds the run.
         refused: The table's refusal, for lost, illegal and guard.
-        ended_by: The event that ended the run, for lost.
         expected: The version expected (stale), or the fence shown (fenced).
         active: Id of the run that is active on the thread, for busy and waiting.
         thread_id: The thread.
@@ -83,7 +82,6 @@ class Answer:
     fence: int | None = None
     worker: str | None = None
     refused: Refused | None = None
-    ended_by: str | None = None
     expected: int | None = None
     active: str | None = None
     thread_id: str | None = None
@@ -97,6 +95,11 @@ class Answer:
     def status(self) -> Status | None:
         """The run's status now, or None."""
         return None if self.run is None else self.run.status
+
+    @property
+    def ended_by(self) -> str | None:
+        """The event that ended the run, where that is why it was refused."""
+        return None if self.refused is None else self.refused.ended_by
 
     @property
     def message(self) -> str:

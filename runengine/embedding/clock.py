@@ -6,18 +6,9 @@ import time
 from typing import Final, Protocol
 
 from runengine.core import SECOND_US
+from runengine.stores.ticks import ticks_s
 
 __all__ = ["SYSTEM", "Clock", "ManualClock", "SystemClock", "ticks_s"]
-
-
-def ticks_s() -> float:
-    """Seconds on a counter that only goes forward, for durations; it says nothing of the time of day.
-
-    Example:
-        >>> ticks_s() <= ticks_s()
-        True
-    """
-    return time.perf_counter()
 
 
 class Clock(Protocol):

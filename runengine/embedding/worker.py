@@ -79,9 +79,6 @@ _LEAVE_S: Final = 2.0
 _BREATH_S: Final = 0.02
 """How long after it looked in vain a worker looks again at the earliest, however much is written by others."""
 
-_FAR: Final = 2**62
-"""A position that no store has reached: reading the feed from there costs nothing, and `wait` waits from then on."""
-
 
 def _delays_s() -> Iterator[float]:
     """How long to wait after each error in a row."""
@@ -268,13 +265,13 @@ class Worker:
     async def _listen(self, store: AsyncStore) -> None:
         loop = asyncio.get_running_loop()
         await self._pause(self._looked_s + _BREATH_S - loop.time())
-        await store.feed(_FAR, 1)
+        mark = await store.head()
         self._looked_s = loop.time()
-        self._news = asyncio.create_task(self._hear(store))
+        self._news = asyncio.create_task(self._hear(store, mark))
 
-    async def _hear(self, store: AsyncStore) -> None:
+    async def _hear(self, store: AsyncStore, mark: int) -> None:
         try:
-            await store.wait(self._poll_s)
+            await store.wait(self._poll_s, mark)
         except Exception:  # noqa: BLE001 - the claim that follows meets the same, and tells
             await self._pause(self._poll_s)
         self._news = None

@@ -176,7 +176,7 @@ class AsyncRuntime(AsyncVerbs):
             left_s = _WAIT_S if timeout_s is None else timeout_s - (ticks_s() - since_s)
             if left_s <= 0:
                 return
-            await store.wait(min(left_s, _WAIT_S))
+            await store.wait(min(left_s, _WAIT_S), after)
 
     async def sweep(self, now_us: int | None = None, limit: int = 1000) -> tuple[Answer, ...]:
         """Do what is due: expire, cancel runs whose worker did not stop, take lost workers' leases away.

@@ -14,6 +14,7 @@ from runengine.dialects import encode, read_run, write_run
 from runengine.dialects.events import write_event
 from runengine.embedding.answers import Answer, AnswerKind
 from runengine.embedding.plans.moves import Context, Moves, is_held
+from runengine.embedding.plans.telling import told
 from runengine.embedding.values import identifier
 from runengine.stores import Facts, Key, Outcome, Row, Wants
 
@@ -118,11 +119,11 @@ class Act:
             return self._absent(facts, at_us)
         event = evolve(self.event, at_us=at_us)
         if self.expect is not None and self.expect != row.version:
-            return Outcome(answer=self._answer("stale", row, row, at_us, expected=self.expect))
+            return Outcome(answer=told("stale", self.event.name, row, row, at_us, expected=self.expect))
         moves = Moves(self.context, at_us, facts.waiting)
         if self._is_fenced(row, at_us):
             after = moves.lose(row, event, {"reason": "fenced", "fence": self.fence}) if self.fence is not None else row
-            answer = self._answer("fenced", row, after, at_us, expected=self.fence)
+            answer = told("fenced", self.event.name, row, after, at_us, expected=self.fence)
             return Outcome(answer=answer, commit=moves.commit())
         return self._decide(row, event, moves)
 
@@ -139,22 +140,22 @@ class Act:
                     return self._lost(row, ended, event, moves)
             if after.reason == "late":
                 return self._lost(row, row, event, moves)
-            answer = self._answer(_KINDS[after.reason], row, row, moves.at_us, refused=after)
+            answer = told(_KINDS[after.reason], self.event.name, row, row, moves.at_us, refused=after)
             return Outcome(answer=answer)
-        answer = self._answer("applied", row, after, moves.at_us)
+        answer = told("applied", self.event.name, row, after, moves.at_us)
         return Outcome(answer=answer, commit=moves.commit(self._key(after, moves.at_us)))
 
     def _beaten(self, row: Row, event: Event, winner: Event, moves: Moves) -> Outcome[Answer]:
         ended = moves.take(row, winner)
         if isinstance(ended, Refused):
-            return Outcome(answer=self._answer(_KINDS[ended.reason], row, row, moves.at_us, refused=ended))
+            return Outcome(answer=told(_KINDS[ended.reason], self.event.name, row, row, moves.at_us, refused=ended))
         return self._lost(row, ended, event, moves)
 
     def _lost(self, row: Row, ended: Row, event: Event, moves: Moves) -> Outcome[Answer]:
         refused = decide(ended.run, event, self.context.policy)
         assert isinstance(refused, Refused)
         after = moves.lose(ended, event, {"reason": refused.reason, "ended_by": refused.ended_by})
-        answer = self._answer("lost", row, after, moves.at_us, refused=refused, ended_by=refused.ended_by)
+        answer = told("lost", self.event.name, row, after, moves.at_us, refused=refused)
         return Outcome(answer=answer, commit=moves.commit())
 
     def _absent(self, facts: Facts, at_us: int) -> Outcome[Answer]:
@@ -193,32 +194,4 @@ class Act:
             seq=0 if row is None else row.version,
             at_us=at_us,
             record=None if row is None else write_run(row.run),
-        )
-
-    def _answer(
-        self,
-        kind: AnswerKind,
-        before: Row,
-        after: Row,
-        at_us: int,
-        *,
-        refused: Refused | None = None,
-        ended_by: str | None = None,
-        expected: int | None = None,
-    ) -> Answer:
-        return Answer(
-            kind=kind,
-            event=self.event.name,
-            run_id=self.run_id,
-            run=after.run,
-            at_us=at_us,
-            before=before.run.status,
-            since_us=at_us - before.arrived_us,
-            version=after.version,
-            fence=after.fence,
-            worker=after.owner,
-            refused=refused,
-            ended_by=ended_by,
-            expected=expected,
-            thread_id=after.run.thread_id,
         )

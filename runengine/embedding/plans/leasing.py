@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from runengine.core import SECOND_US, TERMINAL, Event, Expire, Fail, FinishCancel, Refused, Start, decide
 from runengine.core.table import ENDED_BY
-from runengine.embedding.answers import Answer, AnswerKind
+from runengine.embedding.answers import Answer
 from runengine.embedding.plans.acting import moment
 from runengine.embedding.plans.moves import Context, Moves, is_held
+from runengine.embedding.plans.telling import told
 from runengine.embedding.values import identifier, seconds
 from runengine.stores import Facts, Outcome, Row, Wants
 
 __all__ = ["Claim", "Heartbeat", "Lapse", "Release"]
-
-
-def _answer(kind: AnswerKind, event: str, before: Row, after: Row, at_us: int, expected: int | None = None) -> Answer:
-    return Answer(
-        kind=kind,
-        event=event,
-        run_id=after.run.id,
-        run=after.run,
-        at_us=at_us,
-        before=before.run.status,
-        since_us=at_us - before.arrived_us,
-        version=after.version,
-        fence=after.fence,
-        worker=after.owner,
-        expected=expected,
-        thread_id=after.run.thread_id,
-    )
 
 
 def _overdue(row: Row, at_us: int) -> bool:
@@ -79,11 +63,11 @@ class Claim:
         if row.run.status == "queued":
             after = moves.take(row, Start(at_us=at_us), lease=(self.worker, self.lease_s))
             assert not isinstance(after, Refused)
-            return Outcome(answer=_answer("applied", "start", row, after, at_us), commit=moves.commit())
+            return Outcome(answer=told("applied", "start", row, after, at_us), commit=moves.commit())
         if self.context.settings.lease_lost == "fail" and row.owner is not None:
             return _lapsed(row, moves)
         after = moves.take_over(row, self.worker, self.lease_s)
-        return Outcome(answer=_answer("applied", "claim", row, after, at_us), commit=moves.commit())
+        return Outcome(answer=told("applied", "claim", row, after, at_us), commit=moves.commit())
 
 
 @frozen(kw_only=True)
@@ -103,11 +87,10 @@ class _Held:
         if row is None:
             return Answer(kind="not_found", event=event, run_id=self.run_id, at_us=at_us)
         if row.run.status in TERMINAL:
-            ended_by = ENDED_BY[row.run.status]
-            refused = Refused("late", self.run_id, row.run.status, event, ended_by=ended_by)
-            return evolve(_answer("lost", event, row, row, at_us), refused=refused, ended_by=ended_by)
+            refused = Refused("late", self.run_id, row.run.status, event, ended_by=ENDED_BY[row.run.status])
+            return told("lost", event, row, row, at_us, refused=refused)
         if self.fence != row.fence or row.owner is None:
-            return _answer("fenced", event, row, row, at_us, self.fence)
+            return told("fenced", event, row, row, at_us, expected=self.fence)
         return None
 
 
@@ -142,7 +125,7 @@ class Heartbeat(_Held):
         assert row.owner is not None
         moves = Moves(self.context, at_us)
         after = moves.hold(row, row.owner, self.lease_s)
-        return Outcome(answer=_answer("applied", "heartbeat", row, after, at_us), commit=moves.commit())
+        return Outcome(answer=told("applied", "heartbeat", row, after, at_us), commit=moves.commit())
 
 
 @frozen(kw_only=True)
@@ -181,7 +164,7 @@ class Release(_Held):
         if row.run.status == "cancelling":
             after = moves.take(after, FinishCancel(at_us=at_us))
             assert not isinstance(after, Refused)
-        return Outcome(answer=_answer("applied", "release", row, after, at_us), commit=moves.commit())
+        return Outcome(answer=told("applied", "release", row, after, at_us), commit=moves.commit())
 
 
 @frozen(kw_only=True)
@@ -226,10 +209,10 @@ def _lapsed(row: Row, moves: Moves) -> Outcome[Answer | None]:
     after: Row | Refused
     if event is None:
         after = moves.note(row, "lease_lost", {"worker": row.owner}, owner=None, lease_until_us=None)
-        return Outcome(answer=_answer("applied", "lease_lost", row, after, at_us), commit=moves.commit())
+        return Outcome(answer=told("applied", "lease_lost", row, after, at_us), commit=moves.commit())
     after = moves.take(row, event)
     assert not isinstance(after, Refused)
-    return Outcome(answer=_answer("applied", event.name, row, after, at_us), commit=moves.commit())
+    return Outcome(answer=told("applied", event.name, row, after, at_us), commit=moves.commit())
 
 
 def _due_event(row: Row, at_us: int, context: Context) -> Event | None:

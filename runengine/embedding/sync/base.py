@@ -52,6 +52,8 @@ class Base:
         for status in STATUSES:
             if status not in TERMINAL and "expire" not in policy.allowed(status):
                 raise LifecycleDefinitionError(f"expire: {status}", "a run must be able to expire wherever it waits")
+        if "finish_cancel" not in policy.allowed("cancelling"):
+            raise LifecycleDefinitionError("finish_cancel: cancelling", "a cancel must be able to end")
         self.settings: Final = settings or Settings()
         self.policy: Final = policy
         self._context: Final = Context(policy=policy, settings=self.settings)

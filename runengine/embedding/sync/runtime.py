@@ -178,7 +178,7 @@ class Runtime(Verbs):
             left_s = _WAIT_S if timeout_s is None else timeout_s - (ticks_s() - since_s)
             if left_s <= 0:
                 return
-            store.wait(min(left_s, _WAIT_S))
+            store.wait(min(left_s, _WAIT_S), after)
 
     def sweep(self, now_us: int | None = None, limit: int = 1000) -> tuple[Answer, ...]:
         """Do what is due: expire, cancel runs whose worker did not stop, take lost workers' leases away.
