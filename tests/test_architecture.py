@@ -44,7 +44,7 @@ OWNERS = {
     "rich": ("cli/check.py", "cli/demo.py", "cli/runs.py", "cli/timeline.py", "validation/reports.py"),
     "random": (),
     "secrets": ("embedding/identity.py",),
-    "time": ("embedding/clock.py",),
+    "time": ("embedding/clock.py", "stores/ticks.py"),
     "pickle": (),
     "sqlite3": ("stores/sqlite/driver.py",),
     "logging": ("embedding/observers.py", "embedding/worker.py"),

@@ -16,6 +16,7 @@ STORE = "runengine/stores/postgres"
 RUNTIME = "runengine/embedding"
 PAIRS = (
     (f"{STORE}/async_executing.py", f"{STORE}/executing.py"),
+    (f"{STORE}/async_grouping.py", f"{STORE}/grouping.py"),
     (f"{STORE}/async_preparing.py", f"{STORE}/preparing.py"),
     (f"{STORE}/async_store.py", f"{STORE}/store.py"),
     *((f"{RUNTIME}/aio/{name}.py", f"{RUNTIME}/sync/{name}.py") for name in ("base", "verbs", "runtime")),

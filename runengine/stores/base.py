@@ -7,12 +7,13 @@ what the plan saw. Nothing is checked first and written later. Source: DESIGN §
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from runengine.errors import StoreUnavailable
 from runengine.stores.records import Entry, Facts, Key, Life, Outcome, Row, RunQuery, Waiting, Wants
 
-__all__ = ["AsyncStore", "Request", "Store"]
+__all__ = ["AsyncStore", "Request", "Store", "one_by_one"]
 
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
@@ -48,7 +49,11 @@ class Store(Protocol):
         ...
 
     def execute_all(self, requests: Sequence[Request[A]]) -> list[A]:
-        """Each of them, in order, as if alone; a store that can makes them durable together."""
+        """Each of them, in order, as if alone; a store that can makes them durable together.
+
+        Where one raises, the others are done all the same, and the first error is raised in the end: one run that
+        cannot be moved holds up no other. Only `StoreUnavailable` may stop at once; what came before it stays.
+        """
         ...
 
     def row(self, run_id: str) -> Row | None:
@@ -67,8 +72,16 @@ class Store(Protocol):
         """Entries of all runs with a greater position, in its order; one written later is never below them."""
         ...
 
-    def wait(self, timeout_s: float) -> None:
-        """Return when something may have been written, or after that time."""
+    def head(self) -> int:
+        """The position of the newest entry that `feed` shows; 0 where there is none."""
+        ...
+
+    def wait(self, timeout_s: float, after: int) -> None:
+        """Return as soon as `feed` may have an entry with a greater position, or after that time.
+
+        Where it has one already, return at once. The store remembers no reader: any number may wait, each for what
+        comes after its own position. It may return early for nothing, but not again and again without a pause.
+        """
         ...
 
     def waiting(self, thread_id: str | None = None, limit: int = 1000) -> tuple[Waiting, ...]:
@@ -140,7 +153,11 @@ class AsyncStore(Protocol):
         """As `Store.feed`."""
         ...
 
-    async def wait(self, timeout_s: float) -> None:
+    async def head(self) -> int:
+        """As `Store.head`."""
+        ...
+
+    async def wait(self, timeout_s: float, after: int) -> None:
         """As `Store.wait`."""
         ...
 
@@ -171,3 +188,28 @@ class AsyncStore(Protocol):
     async def close(self) -> None:
         """As `Store.close`."""
         ...
+
+
+def one_by_one(execute: Callable[[Request[A]], A], requests: Sequence[Request[A]]) -> list[A]:
+    """What `Store.execute_all` must do, for a store that can do no better.
+
+    Raises:
+        StoreUnavailable: at once.
+        Exception: the first that one of them has raised, once all are done.
+
+    Example:
+        >>> one_by_one(lambda request: 1, [])
+        []
+    """
+    answers: list[A] = []
+    errors: list[Exception] = []
+    for request in requests:
+        try:
+            answers.append(execute(request))
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - raised once the others are done
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return answers

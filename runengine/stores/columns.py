@@ -7,6 +7,7 @@ the rest of the record is one JSON text, `body`, which only `create` and `modify
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 from attrs import fields, frozen
@@ -91,6 +92,9 @@ _JSON: Final = tuple(column.name for column in SHAPED if column.kind == "json")
 _HEAD: Final = len(COLUMNS) - len(KEPT) - 1
 _SHAPED_NAMES: Final = tuple(column.name for column in COLUMNS[:_HEAD])
 _KEPT_NAMES: Final = tuple(column.name for column in KEPT)
+_JSON_PLACES: Final = tuple(place for place, name in enumerate(_SHAPED_NAMES) if name in _JSON)
+_of_run: Final = attrgetter(*_SHAPED_NAMES)
+_of_row: Final = attrgetter(*_KEPT_NAMES)
 
 assert set(_KEPT_NAMES) == {a.name for a in fields(Row)} - {"run"}
 
@@ -104,12 +108,13 @@ def row_values(row: Row) -> tuple[Any, ...]:
         >>> row_values(Row(run=run, version=1, last_us=0, deadline_us=600_000_000))[:4]
         ('r', 't', 'queued', 0)
     """
-    run = vars(row.run)
-    values = [run[name] for name in _SHAPED_NAMES]
-    for place, name in enumerate(_SHAPED_NAMES):
-        if name in _JSON and values[place] is not None:
-            values[place] = encode(write_run(row.run)[name]).decode()
-    return (*values, *(getattr(row, name) for name in _KEPT_NAMES))
+    values: Sequence[Any] = _of_run(row.run)
+    given = [place for place in _JSON_PLACES if values[place] is not None]
+    if given:
+        values, written = list(values), write_run(row.run)
+        for place in given:
+            values[place] = encode(written[_SHAPED_NAMES[place]]).decode()
+    return (*values, *_of_row(row))
 
 
 def body_of(run: RunObject) -> str:

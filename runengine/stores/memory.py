@@ -16,7 +16,7 @@ from attrs import evolve
 from runengine.core import TERMINAL
 from runengine.dialects import encode, write_run
 from runengine.errors import RunExists, RunNotFound, StoreError, ThreadBusy
-from runengine.stores.base import Request
+from runengine.stores.base import Request, one_by_one
 from runengine.stores.records import Commit, Entry, Facts, Key, Life, Row, RunQuery, Step, Waiting, Wants
 
 __all__ = ["MemoryStore", "snapshot_of"]
@@ -63,7 +63,7 @@ class MemoryStore:
         self._entries: dict[str, list[Entry]] = {}
         self._feed: list[tuple[int, Entry]] = []
         self._position = 0
-        self._read_until = 0
+        self._number = 0
         self._keys: dict[str, Key] = {}
         self._waiting: dict[str, tuple[tuple[int, int], Waiting]] = {}
         self._claimable: list[tuple[int, str]] = []
@@ -79,7 +79,7 @@ class MemoryStore:
 
     def execute_all(self, requests: Sequence[Request[A]]) -> list[A]:
         """As `Store.execute_all`."""
-        return [self.execute(request) for request in requests]
+        return one_by_one(self.execute, requests)
 
     def row(self, run_id: str) -> Row | None:
         """As `Store.row`."""
@@ -107,17 +107,21 @@ class MemoryStore:
     def feed(self, after: int = 0, limit: int = 1000) -> tuple[Entry, ...]:
         """As `Store.feed`."""
         with self._news:
-            self._read_until = self._position
             low, high = 0, len(self._feed)
             while low < high:
                 middle = (low + high) // 2
                 low, high = (middle + 1, high) if self._feed[middle][0] <= after else (low, middle)
             return tuple(entry for _, entry in self._feed[low : low + limit])
 
-    def wait(self, timeout_s: float) -> None:
+    def head(self) -> int:
+        """As `Store.head`."""
+        with self._news:
+            return self._feed[-1][0] if self._feed else 0
+
+    def wait(self, timeout_s: float, after: int) -> None:
         """As `Store.wait`."""
         with self._news:
-            self._news.wait_for(lambda: self._position > self._read_until, timeout_s)
+            self._news.wait_for(lambda: bool(self._feed) and self._feed[-1][0] > after, timeout_s)
 
     def waiting(self, thread_id: str | None = None, limit: int = 1000) -> tuple[Waiting, ...]:
         """As `Store.waiting`."""
@@ -180,6 +184,7 @@ class MemoryStore:
             for create in waiting:
                 self._enqueue(create)
             self._keys.update({key.key: key for key in keys})
+            self._news.notify_all()
 
     def keys(self, after: str = "", limit: int = 1000) -> tuple[Key, ...]:
         """As `Store.keys`."""
@@ -287,8 +292,8 @@ class MemoryStore:
         self._feed.append((entry.position, entry))
 
     def _enqueue(self, create: Waiting) -> None:
-        self._position += 1
-        self._waiting[create.run_id] = ((0 if create.first else 1, self._position), create)
+        self._number += 1
+        self._waiting[create.run_id] = ((0 if create.first else 1, self._number), create)
 
     def _ended(self, before_us: int) -> list[Row]:
         return [row for row in self._rows.values() if row.deadline_us is None and row.last_us < before_us]

@@ -18,6 +18,8 @@ P = ParamSpec("P")
 THREADS: Final = 64
 """Threads that wait for a store at once: what commits together at most."""
 
+_POLL_S: Final = 0.05
+
 
 class Threaded:
     """A `Store` as an `AsyncStore`.
@@ -70,9 +72,13 @@ class Threaded:
         """As `Store.feed`."""
         return await self._call(self.sync.feed, after, limit)
 
-    async def wait(self, timeout_s: float) -> None:
+    async def head(self) -> int:
+        """As `Store.head`."""
+        return await self._call(self.sync.head)
+
+    async def wait(self, timeout_s: float, after: int) -> None:
         """As `Store.wait`; in a thread of its own, so that a long wait holds up no write."""
-        await asyncio.to_thread(self.sync.wait, timeout_s)
+        await asyncio.to_thread(self.sync.wait, timeout_s, after)
 
     async def waiting(self, thread_id: str | None = None, limit: int = 1000) -> tuple[Waiting, ...]:
         """As `Store.waiting`."""
@@ -96,10 +102,20 @@ class Threaded:
 
     def on(self, connection: Any) -> Threaded:
         """As `Store.on`; the host's connection is used on the host's own thread."""
-        return Threaded(self.sync.on(connection), threads=0)
+        return _Hosted(self.sync.on(connection), threads=0)
 
     async def close(self) -> None:
         """As `Store.close`."""
         await self._call(self.sync.close)
         if self._threads is not None:
             self._threads.shutdown(wait=False)
+
+
+class _Hosted(Threaded):
+    """A store on the host's connection, which only the host's own thread may use."""
+
+    async def wait(self, timeout_s: float, after: int) -> None:
+        """As `Store.wait`."""
+        while timeout_s > 0 and await self.head() <= after:
+            await asyncio.sleep(min(timeout_s, _POLL_S))
+            timeout_s -= _POLL_S

@@ -125,9 +125,9 @@ def test_a_connection_lost_between_calls_is_replaced(store: PostgresStore, postg
     assert store.execute(note("r1")) == 2
     _end_all(postgres_url)
     assert store.row("r1") is not None
-    store.wait(0)
+    store.wait(0, store.head())
     _end_all(postgres_url)
-    store.wait(0)
+    store.wait(0, store.head())
     assert len(store.feed()) == 2
 
 
@@ -160,9 +160,9 @@ def test_wait_is_woken_by_another_stores_write(
 ) -> None:
     """Whoever waits, in whatever thread, is woken by the first write after a while."""
     monkeypatch.setattr(listening, "_LOOK_AGAIN_S", 30.0)
-    store.wait(0)
+    store.wait(0, 0)
     began = time.monotonic()
-    threads = [threading.Thread(target=store.wait, args=(30,)) for _ in range(3)]
+    threads = [threading.Thread(target=store.wait, args=(30, 0)) for _ in range(3)]
     for thread in threads:
         thread.start()
     time.sleep(0.3)
@@ -180,12 +180,12 @@ def test_asyncio_waits_are_woken_and_cancelled(
 
     async def waits() -> float:
         aside = await AsyncPostgresStore.open(postgres_url)
-        await aside.wait(0)
-        cancelled = asyncio.create_task(aside.wait(30))
+        await aside.wait(0, 0)
+        cancelled = asyncio.create_task(aside.wait(30, 0))
         await asyncio.sleep(0.2)
         cancelled.cancel()
         await asyncio.gather(cancelled, return_exceptions=True)
-        tasks = [asyncio.create_task(aside.wait(30)) for _ in range(3)]
+        tasks = [asyncio.create_task(aside.wait(30, 0)) for _ in range(3)]
         await asyncio.sleep(0.5)
         began = time.monotonic()
         await asyncio.to_thread(store.execute, birth("r1"))

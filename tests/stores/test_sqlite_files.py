@@ -165,7 +165,7 @@ class TestFork:
             return [name for name in links if name.startswith(str(file))]
 
         store.feed()
-        store.wait(0.01)
+        store.wait(0.01, store.head())
         assert opened()
         assert in_child(opened) == "[]"
 

@@ -148,9 +148,16 @@ class AsyncPostgresStore(AsyncExecuting):
         """As `Store.feed`; a transaction that is still open holds back what is written after it."""
         return placed(await self._read(sql.FEED, *place_of(after), str(limit)))
 
-    async def wait(self, timeout_s: float) -> None:
+    async def head(self) -> int:
+        """As `Store.head`."""
+        newest = placed(await self._read(sql.HEAD))
+        return newest[0].position if newest else 0
+
+    async def wait(self, timeout_s: float, after: int) -> None:
         """As `Store.wait`; returns after a quarter of a second at the latest."""
-        await self._listener.wait(timeout_s)
+        news = self._listener.news  # before it looks: what is told after that is heard
+        if not await self.feed(after, 1):
+            await self._listener.wait(timeout_s, news)
 
     async def waiting(self, thread_id: str | None = None, limit: int = 1000) -> tuple[Waiting, ...]:
         """As `Store.waiting`."""

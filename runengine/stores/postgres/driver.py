@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any, Final, TypeAlias
 
 from runengine.errors import StoreError, StoreUnavailable
@@ -52,8 +53,12 @@ _CONNECT_TIMEOUT_S_MAX: Final = 10
 _SETTINGS: Final = b"""SELECT set_config('lock_timeout', %(ms)s, false),
   set_config('idle_in_transaction_session_timeout', %(ms)s, false),
   set_config('default_transaction_isolation', 'read committed', false),
-  set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)"""
-"""Every statement has its index. A plan made while the tables were small would read them whole when they are large."""
+  set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),
+  set_config('plan_cache_mode', 'force_generic_plan', false)"""
+"""Every statement has its index. A plan made while the tables were small would read them whole when they are large;
+and one plan serves all values, so that the first five executions need not each make their own."""
+
+_HOT_MAX: Final = 4
 
 
 def understood(error: Exception, where: Where) -> Exception:
@@ -231,6 +236,11 @@ def _is_quiet(connection: Connection | AsyncConnection) -> bool:
     return not poll.poll(0)
 
 
+def _is_fit(connection: Connection | AsyncConnection) -> bool:
+    """Whether the next can use it as it is: the pool mends or replaces what is not."""
+    return not connection.closed and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+
 class Connections:
     """A pool of connections to one database, for threads.
 
@@ -251,6 +261,9 @@ class Connections:
             timeout=where.timeout_s,
             configure=self._configure,
         )
+        self._hot: Final[list[Connection]] = []
+        self._lock: Final = Lock()
+        self._waiting = 0
 
     def _configure(self, connection: Connection) -> None:
         ask(connection, _settings(self.where))
@@ -262,6 +275,10 @@ class Connections:
     def close(self) -> None:
         """Close every connection."""
         self._pool.close()
+        with self._lock:
+            hot, self._hot[:] = list(self._hot), ()
+        for connection in hot:
+            connection.close()
 
     def connect(self) -> Connection:
         """A connection outside the pool."""
@@ -278,7 +295,7 @@ class Connections:
         """A connection that was alive a moment ago."""
         for _ in range(self._max + 1):
             try:
-                connection = self._pool.getconn()
+                connection = self._any()
             except psycopg_pool.PoolClosed:
                 raise self.where.unavailable("the store is closed") from None
             except psycopg_pool.PoolTimeout:
@@ -294,7 +311,24 @@ class Connections:
 
     def give(self, connection: Connection) -> None:
         """Give it back, or away if it is broken."""
-        self._pool.putconn(connection)
+        with self._lock:
+            is_hot = not self._waiting and len(self._hot) < _HOT_MAX and _is_fit(connection) and not self._pool.closed
+            if is_hot:
+                self._hot.append(connection)
+        if not is_hot:
+            self._pool.putconn(connection)
+
+    def _any(self) -> Connection:
+        """The one that was used last, as its plans are made and its pages are warm, or one of the pool."""
+        with self._lock:
+            if self._hot:
+                return self._hot.pop()
+            self._waiting += 1  # from now on what is given back goes to the pool, where this one waits
+        try:
+            return self._pool.getconn()
+        finally:
+            with self._lock:
+                self._waiting -= 1
 
 
 class AsyncConnections:
@@ -317,6 +351,9 @@ class AsyncConnections:
             timeout=where.timeout_s,
             configure=self._configure,
         )
+        self._hot: Final[list[AsyncConnection]] = []
+        self._lock: Final = Lock()
+        self._waiting = 0
 
     async def _configure(self, connection: AsyncConnection) -> None:
         await ask_async(connection, _settings(self.where))
@@ -328,6 +365,10 @@ class AsyncConnections:
     async def close(self) -> None:
         """As `Connections.close`."""
         await self._pool.close()
+        with self._lock:
+            hot, self._hot[:] = list(self._hot), ()
+        for connection in hot:
+            await connection.close()
 
     async def connect(self) -> AsyncConnection:
         """As `Connections.connect`."""
@@ -344,7 +385,7 @@ class AsyncConnections:
         """As `Connections.take`."""
         for _ in range(self._max + 1):
             try:
-                connection = await self._pool.getconn()
+                connection = await self._any()
             except psycopg_pool.PoolClosed:
                 raise self.where.unavailable("the store is closed") from None
             except psycopg_pool.PoolTimeout:
@@ -362,4 +403,21 @@ class AsyncConnections:
 
     async def give(self, connection: AsyncConnection) -> None:
         """As `Connections.give`."""
-        await self._pool.putconn(connection)
+        with self._lock:
+            is_hot = not self._waiting and len(self._hot) < _HOT_MAX and _is_fit(connection) and not self._pool.closed
+            if is_hot:
+                self._hot.append(connection)
+        if not is_hot:
+            await self._pool.putconn(connection)
+
+    async def _any(self) -> AsyncConnection:
+        """The one that was used last, as its plans are made and its pages are warm, or one of the pool."""
+        with self._lock:
+            if self._hot:
+                return self._hot.pop()
+            self._waiting += 1  # from now on what is given back goes to the pool, where this one waits
+        try:
+            return await self._pool.getconn()
+        finally:
+            with self._lock:
+                self._waiting -= 1

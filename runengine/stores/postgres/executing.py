@@ -14,6 +14,7 @@ from attrs import evolve
 from runengine.core import Policy
 from runengine.errors import StoreError, StoreUnavailable
 from runengine.stores.base import Request
+from runengine.stores.postgres.grouping import Grouping, Ticket
 from runengine.stores.postgres.driver import (
     FAILURES,
     Connection,
@@ -25,9 +26,22 @@ from runengine.stores.postgres.driver import (
     is_in_transaction,
     understood,
 )
-from runengine.stores.postgres.rows import HOSTED, OWN, Frame, Known, asking, facts_of, is_plain, writing
+from runengine.stores.postgres.rows import (
+    HOSTED,
+    OWN,
+    Frame,
+    Known,
+    asking,
+    facts_of,
+    is_plain,
+    is_plain_step,
+    together,
+    writing,
+)
+from runengine.stores.postgres.timing import Timing
 from runengine.stores.postgres.wording import DOUBT, HOST_GONE, STALE_HOST, Conflict, Gone, Where
 from runengine.stores.records import Commit, Facts, Wants
+from runengine.stores.ticks import ticks_s
 
 __all__ = ["Executing"]
 
@@ -68,6 +82,8 @@ class Executing:
         self._connections: Final = connections
         self._host: Final = host
         self._known: Final = Known()
+        self._timing: Final = Timing()
+        self._grouping: Final = Grouping(self._write_group, where.unavailable(DOUBT))
         self._notify_us = 0
 
     @property
@@ -78,14 +94,16 @@ class Executing:
     def execute(self, request: Request[A]) -> A:
         """As `Store.execute`.
 
-        A plan that wants a run only, and brings its own time, is first tried on the row as it was last seen here: the
-        guard proves it right, and one round trip is saved. Where it is not, all is done from fresh facts.
+        A plan that wants a run only is first tried on the row as it was last seen here, at the time that the database
+        must have by now: the guard proves it right, and a round trip is saved. Where it is not, all is done from fresh
+        facts. What such plans of several callers write is written together.
         """
         wants = request.wants
         row = self._known.get(wants.run_id or "") if is_plain(wants) else None
-        if row is not None:
-            outcome = request.plan(Facts(row=row))
-            if outcome.commit is not None and self._on_connection(self._guessing(outcome.commit)):
+        now_us = None if row is None or wants.at_us is not None else self._timing.now_us(ticks_s())
+        if row is not None and (now_us is not None or wants.at_us is not None):
+            outcome = request.plan(Facts(row=row, now_us=now_us))
+            if outcome.commit is not None and self._guess(row.run.id, outcome.commit):
                 return outcome.answer
             self._known.drop(row.run.id)
 
@@ -96,7 +114,23 @@ class Executing:
 
     def execute_all(self, requests: Sequence[Request[A]]) -> list[A]:
         """As `Store.execute_all`."""
-        return [self.execute(request) for request in requests]
+        answers: list[A] = []
+        errors: list[Exception] = []
+        for request in requests:
+            try:
+                answers.append(self.execute(request))
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - raised once the others are done
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return answers
+
+    def _guess(self, run_id: str, commit: Commit) -> bool:
+        if is_plain_step(commit):
+            return self._grouping.do(run_id, commit)
+        return self._on_connection(self._guessing(commit))
 
     def _guessing(self, commit: Commit) -> Callable[[Connection], bool]:
         def guess(connection: Connection) -> bool:
@@ -108,6 +142,35 @@ class Executing:
                 return False
 
         return guess
+
+    def _write_group(self, tickets: Sequence[Ticket]) -> None:
+        """Write all of them that nothing has changed under; where the statement fails, none, and each goes on alone."""
+
+        def write(connection: Connection) -> Lines:
+            statement = together((ticket.commit for ticket in tickets), self._notify_us)
+            began_s = ticks_s()
+            [lines] = self._ask(connection, statement, is_last=True)
+            self._tell_time(lines, began_s)
+            return lines
+
+        lines: Lines = []
+        try:
+            if len(tickets) == 1:
+                tickets[0].settle(is_written=self._on_connection(self._guessing(tickets[0].commit)))
+                return
+            lines = self._on_connection(write)
+        except StoreUnavailable as error:
+            for ticket in tickets:
+                ticket.settle(error=error)
+            return
+        except (StoreError, ValueError, Conflict):
+            pass  # of one of them; asked alone, that one is told
+        written = {line[2]: line for line in lines}
+        for ticket in tickets:
+            line = written.get(ticket.run_id)
+            if line is not None:
+                self._remember(ticket.commit, line)
+            ticket.settle(is_written=line is not None)
 
     def _planned(self, connection: Connection, request: Request[A]) -> A:
         frame = HOSTED if self._host is not None and is_in_transaction(connection) else OWN
@@ -136,7 +199,9 @@ class Executing:
 
     def _facts(self, connection: Connection, wants: Wants, begin: Sequence[Statement]) -> Facts:
         statement, names = asking(wants, whole=wants.thread_id is not None)
+        began_s = ticks_s()
         found = self._ask(connection, *begin, statement)
+        self._tell_time(found[-1], began_s)
         facts = facts_of(found[-1][0], names)
         if facts.row is None and wants.run_id is not None and not wants.claim and "pending" not in names:
             statement, names = asking(wants, whole=True)
@@ -148,6 +213,7 @@ class Executing:
         """Write all of it, or nothing because something has changed since."""
         statements = writing(commit, None if self._host is not None else self._notify_us)
         at_once = len(statements) == 1 and frame is OWN
+        began_s = ticks_s()
         try:
             if at_once:
                 end = frame.commit if begun else ()  # where nothing is found, nothing is committed
@@ -169,7 +235,10 @@ class Executing:
             raise
         if not all(found):
             return False
-        self._remember(commit, found[0][0])
+        if commit.steps:
+            if at_once:
+                self._tell_time(found[0], began_s)
+            self._remember(commit, found[0][0])
         return True
 
     def _remember(self, commit: Commit, line: tuple[Any, ...]) -> None:
@@ -177,12 +246,15 @@ class Executing:
             return
         for step in commit.steps:
             self._known.put(step.after)
-        if commit.steps:
-            now_us, told = line
-            if told is not None:
-                self._notify_us = now_us + _NOTIFY_EVERY_US
-            elif now_us < self._notify_us - _NOTIFY_EVERY_US:  # the server's clock was put back
-                self._notify_us = now_us
+        now_us, told = line[:2]
+        if told is not None:
+            self._notify_us = now_us + _NOTIFY_EVERY_US
+        elif now_us < self._notify_us - _NOTIFY_EVERY_US:  # the server's clock was put back
+            self._notify_us = now_us
+
+    def _tell_time(self, lines: Lines, began_s: float) -> None:
+        if lines:
+            self._timing.saw(lines[0][0], began_s, ticks_s())
 
     def _undo(self, connection: Connection, frame: Frame) -> None:
         """Roll back after an error. The driver's own way makes it forget what a broken pipeline did not prepare."""

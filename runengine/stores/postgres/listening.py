@@ -38,18 +38,26 @@ class Listener:
         self._news = Event()
         self._is_closed = False
 
-    def wait(self, timeout_s: float) -> None:
-        """Return on news, or after that time, or when it is time to look again."""
+    @property
+    def news(self) -> Event:
+        """What will be set by whatever is heard from now on."""
+        return self._news
+
+    def wait(self, timeout_s: float, news: Event) -> None:
+        """Return on news, or after that time, or when it is time to look again.
+
+        Args:
+            timeout_s: How long to wait at most.
+            news: `news` as it was before the caller looked: what another has heard since is not missed.
+        """
         timeout_s = min(max(timeout_s, 0), _LOOK_AGAIN_S)
-        news = self._news
         if not self._leading.acquire(blocking=False):
             news.wait(timeout_s)
             return
         try:
-            if self._listen(timeout_s):
-                self._news = Event()
-                news.set()
-                return
+            if not news.is_set() and self._listen(timeout_s):
+                heard, self._news = self._news, Event()
+                heard.set()
         finally:
             self._leading.release()
 
@@ -97,17 +105,21 @@ class AsyncListener:
         self._leading: Final = asyncio.Lock()
         self._news = asyncio.Event()
 
-    async def wait(self, timeout_s: float) -> None:
+    @property
+    def news(self) -> asyncio.Event:
+        """As `Listener.news`."""
+        return self._news
+
+    async def wait(self, timeout_s: float, news: asyncio.Event) -> None:
         """As `Listener.wait`."""
         timeout_s = min(max(timeout_s, 0), _LOOK_AGAIN_S)
-        news = self._news
         if self._leading.locked():
             await _wait_for(news, timeout_s)
             return
         async with self._leading:
-            if await self._listen(timeout_s):
-                self._news = asyncio.Event()
-                news.set()
+            if not news.is_set() and await self._listen(timeout_s):
+                heard, self._news = self._news, asyncio.Event()
+                heard.set()
 
     async def _listen(self, timeout_s: float) -> bool:
         try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter, is_, itemgetter
 from threading import Lock
 from typing import Any, Final
 
 from attrs import fields, frozen
 
-from runengine.core import TERMINAL, RunObject
+from runengine.core import JSON, TERMINAL, RunObject
+from runengine.dialects import encode
 from runengine.stores.columns import (
     COLUMNS,
     body_of,
@@ -33,9 +35,11 @@ __all__ = [
     "asking",
     "facts_of",
     "is_plain",
+    "is_plain_step",
     "place_of",
     "placed",
     "texts",
+    "together",
     "writing",
 ]
 
@@ -53,9 +57,10 @@ _WIDTHS: Final[dict[str, tuple[int, Callable[[Sequence[Any]], Any]]]] = {
     "pending": (len(fields(Waiting)), waiting_of),
 }
 _APART: Final = frozenset(column.name for column in COLUMNS)
-_IN_BODY: Final = tuple(a.name for a in fields(RunObject) if a.name not in _APART)
+_in_body: Final = attrgetter(*(a.name for a in fields(RunObject) if a.name not in _APART))
 _FIXED: Final = ("id", "thread_id", "created_at")
-_CHANGING: Final = tuple(place for place, column in enumerate(COLUMNS[:-1]) if column.name not in _FIXED)
+_changing: Final = itemgetter(*(place for place, column in enumerate(COLUMNS[:-1]) if column.name not in _FIXED))
+_GIVEN: Final = tuple(sql.GIVEN)
 
 
 @frozen
@@ -89,19 +94,13 @@ HOSTED: Final = Frame(
 
 
 def is_plain(wants: Wants) -> bool:
-    """Whether a run alone is wanted, by its id, and the caller brings the time.
+    """Whether a run alone is wanted, by its id.
 
     Example:
-        >>> is_plain(Wants(run_id="r", at_us=5)), is_plain(Wants(run_id="r"))
+        >>> is_plain(Wants(run_id="r")), is_plain(Wants(run_id="r", key="k"))
         (True, False)
     """
-    return (
-        wants.run_id is not None
-        and wants.at_us is not None
-        and wants.thread_id is None
-        and wants.key is None
-        and not wants.claim
-    )
+    return wants.run_id is not None and wants.thread_id is None and wants.key is None and not wants.claim
 
 
 def asking(wants: Wants, *, whole: bool) -> tuple[Statement, tuple[str, ...]]:
@@ -184,15 +183,56 @@ def _step(step: Step, key: Key | None, notify_us: int | None) -> Statement:
     if before is None:
         text = sql.insert(entry=entry is not None, key=key is not None)
         return text, texts((*values, body_of(after.run), *more))
-    # Whoever moves a run keeps the very objects that it does not change.
-    old, new = vars(before.run), vars(after.run)
-    body = any(old[name] is not new[name] for name in _IN_BODY)
+    body = _changes_body(before, after)
     text = sql.update(body=body, entry=entry is not None, key=key is not None)
-    changed = [values[place] for place in _CHANGING]
-    if body:
-        changed.append(body_of(after.run))
+    changed = (*_changing(values), body_of(after.run)) if body else _changing(values)
     guard = (before.run.id, before.version, before.run.status, before.fence, before.lease_until_us, before.last_us)
     return text, texts((*changed, *guard, *more))
+
+
+def is_plain_step(commit: Commit) -> bool:
+    """Whether it is one step of a run that is there, and nothing else; the record's body stays.
+
+    Example:
+        >>> is_plain_step(Commit(steps=(), dequeue="r"))
+        False
+    """
+    if len(commit.steps) != 1 or (commit.key or commit.enqueue or commit.dequeue) is not None:
+        return False
+    [step] = commit.steps
+    return step.before is not None and not _changes_body(step.before, step.after)
+
+
+def together(commits: Iterable[Commit], notify_us: int) -> Statement:
+    """The statement of several plain steps, each of another run: it returns the lines of those that are written.
+
+    Args:
+        commits: What to write, each as `is_plain_step` has it.
+        notify_us: The time from which they tell those who listen.
+
+    Raises:
+        ValueError: a text that cannot be kept.
+
+    Example:
+        >>> together((), 5)[1]
+        ['[]', '5']
+    """
+    lines: list[JSON] = [_given(step) for commit in commits for step in commit.steps]
+    return sql.MOVE_ALL, [encode(lines).decode(), str(notify_us)]
+
+
+def _given(step: Step) -> JSON:
+    before, after, entry = step.before, step.after, step.entry
+    assert before is not None
+    guard = (before.run.id, before.version, before.run.status, before.fence, before.lease_until_us, before.last_us)
+    more = () if entry is None else entry_values(entry)[1:]
+    given = zip(_GIVEN, (*_changing(row_values(after)), *guard, *more), strict=False)
+    return {name: value for name, value in given if value is not None}
+
+
+def _changes_body(before: Row, after: Row) -> bool:
+    """Whoever moves a run keeps the very objects that it does not change."""
+    return not all(map(is_, _in_body(before.run), _in_body(after.run)))
 
 
 def placed(lines: Lines) -> tuple[Entry, ...]:

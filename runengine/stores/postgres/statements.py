@@ -31,6 +31,8 @@ __all__ = [
     "FEED",
     "FORGET",
     "FORGET_KEYS",
+    "GIVEN",
+    "HEAD",
     "HISTORY",
     "HOSTED_BEGIN",
     "HOSTED_COMMIT",
@@ -40,6 +42,7 @@ __all__ = [
     "LISTEN",
     "LOCK",
     "MADE",
+    "MOVE_ALL",
     "MUST_BE_ON",
     "NEXT_DEADLINE",
     "RENUMBER",
@@ -209,6 +212,50 @@ def _written(write: str, entry: bool, key: bool) -> bytes:
     return f"WITH {', '.join(parts)}\nSELECT clock.us, {notify} FROM changed, {_CLOCK}".encode()
 
 
+_GUARD: Final = ("version", "status", "fence", "lease_until_us", "last_us")
+_TYPES: Final = {name: "bigint" if name in _INTEGERS else "text" for name in NAMES}
+_MOVED: Final = tuple(name for name in NAMES if name not in _NEVER_CHANGE and name != "body")
+_ENTERED: Final = tuple(name for name in ENTRY.split(", ") if name != "run_id")
+_ENTRY_TYPES: Final = {name: "bigint" if name in ("seq", "at_us", "fence") else "text" for name in _ENTERED}
+GIVEN: Final = {
+    **{name: _TYPES[name] for name in _MOVED},
+    "id": "text",
+    **{f"was_{name}": _TYPES[name] for name in _GUARD},
+    **{f"entry_{name}": kind for name, kind in _ENTRY_TYPES.items()},
+}
+"""What `MOVE_ALL` is given of each run, one JSON object each, and its type: every column but id, thread_id, created_at
+and body; of the row before its id, version, status, fence, lease_until_us, last_us; the entry without its run."""
+
+
+def _same(row: str) -> str:
+    tests = (f"{row}.{name} IS NOT DISTINCT FROM given.was_{name}" for name in _GUARD if name == "lease_until_us")
+    return " AND ".join((*(f"{row}.{name} = given.was_{name}" for name in _GUARD if name != "lease_until_us"), *tests))
+
+
+MOVE_ALL: Final = f"""WITH given AS MATERIALIZED (
+  SELECT * FROM json_to_recordset(%s::json) AS given ({", ".join(f"{name} {kind}" for name, kind in GIVEN.items())})),
+free AS MATERIALIZED (
+  SELECT r.id FROM given JOIN runengine_runs r ON r.id = given.id
+  WHERE {_same("r")}
+  FOR NO KEY UPDATE OF r SKIP LOCKED),
+moved AS (
+  UPDATE runengine_runs r SET {", ".join(f"{name} = given.{name}" for name in _MOVED)},
+    feed_key = CASE WHEN given.entry_seq IS NULL THEN r.feed_key ELSE greatest(r.feed_key, {_XID}) END
+  FROM given JOIN free ON free.id = given.id
+  WHERE r.id = given.id AND {_same("r")}
+  RETURNING r.id, r.feed_key),
+entry AS (
+  INSERT INTO runengine_history ({ENTRY}, feed_key)
+  SELECT given.id, {", ".join(f"given.entry_{name}" for name in _ENTERED)}, moved.feed_key
+  FROM given JOIN moved ON moved.id = given.id WHERE given.entry_seq IS NOT NULL),
+clock AS MATERIALIZED (
+  SELECT us, CASE WHEN us >= %s::bigint THEN pg_notify('runengine', '')::text END AS told FROM {_CLOCK})
+SELECT clock.us, clock.told, moved.id FROM moved, clock""".encode()
+"""The guarded writes of several runs that are there, with their history entries: those whose lines come back.
+
+A row that another transaction holds is left out: whoever wants that one waits for it alone.
+"""
+
 KEEP: Final = f"INSERT INTO runengine_keys ({KEY}) VALUES ({_KEY_VALUES}) RETURNING 1".encode()
 ENQUEUE: Final = f"""INSERT INTO runengine_waiting ({WAIT})
 VALUES (%s, %s, %s::bigint, %s, %s, %s::bigint) RETURNING 1""".encode()
@@ -221,6 +268,9 @@ FEED: Final = f"""SELECT {ENTRY}, feed_key, serial FROM runengine_history
 WHERE (feed_key, serial) > (%s::bigint, %s::bigint)
   AND feed_key < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 ORDER BY feed_key, serial LIMIT %s::bigint""".encode()
+HEAD: Final = f"""SELECT {ENTRY}, feed_key, serial FROM runengine_history
+WHERE feed_key < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+ORDER BY feed_key DESC, serial DESC LIMIT 1""".encode()
 WAITING: Final = f"""SELECT {WAIT} FROM runengine_waiting
 WHERE %s::text IS NULL OR thread_id = %s ORDER BY first DESC, number LIMIT %s::bigint""".encode()
 DUE: Final = f"""SELECT deadline_us, id FROM runengine_runs

@@ -151,9 +151,16 @@ class PostgresStore(Executing):
         """As `Store.feed`; a transaction that is still open holds back what is written after it."""
         return placed(self._read(sql.FEED, *place_of(after), str(limit)))
 
-    def wait(self, timeout_s: float) -> None:
+    def head(self) -> int:
+        """As `Store.head`."""
+        newest = placed(self._read(sql.HEAD))
+        return newest[0].position if newest else 0
+
+    def wait(self, timeout_s: float, after: int) -> None:
         """As `Store.wait`; returns after a quarter of a second at the latest."""
-        self._listener.wait(timeout_s)
+        news = self._listener.news  # before it looks: what is told after that is heard
+        if not self.feed(after, 1):
+            self._listener.wait(timeout_s, news)
 
     def waiting(self, thread_id: str | None = None, limit: int = 1000) -> tuple[Waiting, ...]:
         """As `Store.waiting`."""

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from runengine.core import PRACTICAL, Policy
 from runengine.errors import StoreError
-from runengine.stores.base import Request
+from runengine.stores.base import Request, one_by_one
 from runengine.stores.sqlite import statements as sql
 from runengine.stores.sqlite.driver import FAILURES, Conflict, Connection, Place, files_of, is_busy, understood
 from runengine.stores.sqlite.lines import Rows, facts_of, write
@@ -94,15 +94,13 @@ class HostedStore(Upkeep):
 
     def execute_all(self, requests: Sequence[Request[A]]) -> list[A]:
         """As `Store.execute_all`, in the host's transaction."""
-        return [self.execute(request) for request in requests]
+        return one_by_one(self.execute, requests)
 
-    def wait(self, timeout_s: float) -> None:
+    def wait(self, timeout_s: float, after: int) -> None:
         """As `Store.wait`: what other connections commit is seen, unless the host is inside a transaction."""
-        with self._reading() as connection:
-            seen = connection.execute(sql.VERSION).fetchone()
-            while timeout_s > 0 and connection.execute(sql.VERSION).fetchone() == seen:
-                Event().wait(min(timeout_s, _POLL_S))
-                timeout_s -= _POLL_S
+        while timeout_s > 0 and self.head() <= after:
+            Event().wait(min(timeout_s, _POLL_S))
+            timeout_s -= _POLL_S
 
     def on(self, connection: Any) -> HostedStore:
         """As `Store.on`."""

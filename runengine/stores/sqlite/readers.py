@@ -1,10 +1,10 @@
-"""Connections that only read, lent to one thread at a time; and news of what others have written."""
+"""Connections that only read, lent to one thread at a time; and waiting for what others write."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Condition, local
+from threading import Condition
 from typing import Final
 
 from runengine.stores.sqlite import statements as sql
@@ -111,21 +111,24 @@ class Readers:
 
 
 class News:
-    """Whether anything was written since somebody last looked: by this process, told at once, or by another, polled.
+    """Waiting for entries of the feed: told at once of what this process writes, others' is polled for.
+
+    It knows the file's newest entry, and nothing of those who wait.
 
     Args:
         open: Opens a connection to look with.
 
     Example:
         >>> import sqlite3
-        >>> News(lambda: sqlite3.connect(":memory:")).wait(0.01)
+        >>> connection = sqlite3.connect(":memory:")
+        >>> _ = connection.execute("CREATE TABLE runengine_history (position INTEGER PRIMARY KEY)")
+        >>> News(lambda: connection).wait(0.01, after=0)
     """
 
     def __init__(self, open: Callable[[], Connection]) -> None:
         self._open = open
         self._connection: Connection | None = None
         self._closed = False
-        self._opened = 0
         self.renew()
 
     def renew(self, *, whole: bool = True) -> None:
@@ -133,13 +136,9 @@ class News:
         self._closed = self._closed or not whole
         self._changed = Condition()
         self._waiting = 0
-        self._seen: tuple[int, int] | None = None
-        self._mine = local()
-
-    def look(self) -> None:
-        """Somebody is about to read all there is."""
-        with self._changed:
-            self._seen = self._mine.seen = self._version()
+        self._held = False
+        self._version: int | None = None
+        self._head = 0
 
     def tell(self) -> None:
         """Something was written."""
@@ -147,41 +146,48 @@ class News:
             with self._changed:
                 self._changed.notify_all()
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait until something was written since this thread looked, or any if this one never did, or for that time."""
+    def wait(self, timeout_s: float, after: int) -> None:
+        """Wait until there is an entry with a greater position, or for that time."""
         with self._changed:
-            seen = getattr(self._mine, "seen", self._seen)
-            version = self._version()
-            seen = version if seen is None else seen
-            self._waiting += 1
+            self._waiting += 1  # before it looks: what is committed after that is told
             try:
-                while version == seen and timeout_s > 0 and not self._closed:
+                while timeout_s > 0 and not self._closed and self._newest() <= after:
                     pause_s = min(timeout_s, _POLL_S)
                     self._changed.wait(pause_s)
                     timeout_s -= pause_s
-                    version = self._version()
             finally:
                 self._waiting -= 1
-            if hasattr(self._mine, "seen"):  # else a thread that looks no more would never wait again
-                self._mine.seen = version
 
     def hold(self) -> None:
-        """Have nothing open; who waits is woken, as versions are those of a connection."""
+        """Have nothing open until `go_on`."""
         with self._changed:
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+            self._held = True
+            self._disconnect()
+
+    def go_on(self) -> None:
+        """Look again."""
+        with self._changed:
+            self._held = False
 
     def close(self) -> None:
         """Wait for nothing any more."""
-        self._closed = True
-        self.tell()
-        self.hold()
+        with self._changed:
+            self._closed = True
+            self._disconnect()
+            self._changed.notify_all()
 
-    def _version(self) -> tuple[int, int]:
-        if self._closed:
-            return -1, -1
+    def _newest(self) -> int:
+        if self._held:  # nothing is missed: it is looked for again soon
+            return 0
         if self._connection is None:
-            self._connection = self._open()
-            self._opened += 1
-        return self._opened, self._connection.execute(sql.VERSION).fetchone()[0]
+            self._connection, self._version = self._open(), None
+        version = self._connection.execute(sql.VERSION).fetchone()[0]
+        if version != self._version:
+            self._head = self._connection.execute(sql.HEAD).fetchone()[0]
+            self._version = version
+        return self._head
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

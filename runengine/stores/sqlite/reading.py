@@ -53,6 +53,11 @@ class Reading(ABC):
         """As `Store.feed`."""
         return tuple(entry_of(line) for line in self._ask(sql.FEED, after, limit))
 
+    def head(self) -> int:
+        """As `Store.head`."""
+        ((head,),) = self._ask(sql.HEAD)
+        return int(head)
+
     def waiting(self, thread_id: str | None = None, limit: int = 1000) -> tuple[Waiting, ...]:
         """As `Store.waiting`."""
         found = self._ask(sql.WAITING_ALL, limit) if thread_id is None else self._ask(sql.WAITING_OF, thread_id, limit)

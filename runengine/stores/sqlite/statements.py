@@ -30,6 +30,7 @@ __all__ = [
     "FORGET_HISTORY",
     "FORGET_KEYS",
     "GET_KEY",
+    "HEAD",
     "INSERT",
     "KEEP",
     "KEPT_KEYS",
@@ -87,6 +88,7 @@ DEQUEUE: Final = f"DELETE FROM {WAITING} WHERE run_id = ?"
 
 OF_RUN: Final = f"SELECT {_ENTRY}, position FROM {HISTORY} WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?"
 FEED: Final = f"SELECT {_ENTRY}, position FROM {HISTORY} WHERE position > ? ORDER BY position LIMIT ?"
+HEAD: Final = f"SELECT coalesce(max(position), 0) FROM {HISTORY}"
 WAITING_ALL: Final = f"SELECT {_WAIT} FROM {WAITING} {_BORN_IN_ORDER} LIMIT ?"
 WAITING_OF: Final = f"SELECT {_WAIT} FROM {WAITING} WHERE thread_id = ? {_BORN_IN_ORDER} LIMIT ?"
 DUE: Final = f"SELECT id FROM {RUNS} WHERE deadline_us <= coalesce(?, ({NOW})) ORDER BY deadline_us, id LIMIT ?"

@@ -9,7 +9,6 @@ from typing import Any, Self, TypeVar
 
 from runengine.core import PRACTICAL, Policy
 from runengine.stores.base import Request
-from runengine.stores.records import Entry
 from runengine.stores.sqlite.driver import FAILURES, Connection, Durability, Place, understood
 from runengine.stores.sqlite.forking import watch
 from runengine.stores.sqlite.hosted import HostedStore
@@ -97,15 +96,10 @@ class SQLiteStore(Upkeep):
             self._writer.do(pieces[start : start + BATCH_MAX])
         return [piece.result() for piece in pieces]
 
-    def feed(self, after: int = 0, limit: int = 1000) -> tuple[Entry, ...]:
-        """As `Store.feed`."""
-        self._look()
-        return super().feed(after, limit)
-
-    def wait(self, timeout_s: float) -> None:
+    def wait(self, timeout_s: float, after: int) -> None:
         """As `Store.wait`: at once where this process writes, within 50 ms where another does."""
         try:
-            self._news.wait(timeout_s)
+            self._news.wait(timeout_s, after)
         except FAILURES as error:
             raise understood(error, self._place) from None
 
@@ -152,6 +146,7 @@ class SQLiteStore(Upkeep):
     def go_on(self) -> None:
         """After a fork, in the parent."""
         self._readers.go_on()
+        self._news.go_on()
         if self._is_held:
             self._writer.go_on()
 
@@ -168,9 +163,3 @@ class SQLiteStore(Upkeep):
 
     def _reading(self) -> AbstractContextManager[Connection]:
         return self._readers.lend()
-
-    def _look(self) -> None:
-        try:
-            self._news.look()
-        except FAILURES as error:
-            raise understood(error, self._place) from None

@@ -9,6 +9,7 @@ import pytest
 
 from runengine.core import Status
 from runengine.embedding import ManualClock, Runtime
+from runengine.embedding.clock import ticks_s
 from runengine.errors import RunNotFound
 from runengine.stores import Entry, Store
 from runengine.testing.store_suite.base import T0_S, Suite, all_rows, at_once, born, claimed
@@ -153,6 +154,41 @@ class ReadingTests(Suite):
         reader.join(20)
         assert [e.run_id for e in seen] == ["run_1", "run_2"]
 
+    def test_news_is_no_readers_own(self, runtime: Runtime, store: Store) -> None:
+        """Whoever waits waits for what comes after its own position, whatever others have read or waited for."""
+        assert store.head() == 0
+        born(runtime, "run_1")
+        head = store.head()
+        assert head == store.feed()[-1].position
+        for _ in range(3):
+            store.wait(60, head - 1)
+            store.feed()
+        store.wait(0, head)
+        waiters = [Thread(target=store.wait, args=(60, head)) for _ in range(3)]
+        for waiter in waiters:
+            waiter.start()
+        born(runtime, "run_2")
+        store.feed()
+        for waiter in waiters:
+            waiter.join(20)
+        assert not any(waiter.is_alive() for waiter in waiters)
+        assert store.head() > head
+
+    def test_nothing_new(self, runtime: Runtime, store: Store) -> None:
+        """What leaves no entry, as a heartbeat, is no news: who waits is not kept spinning."""
+        born(runtime, "run_1", "thread_1")
+        fence = claimed(runtime).fence
+        runtime.create("thread_1", "asst_1", "gpt-4o", run_id="run_2", thread="enqueue")
+        last = store.feed()[-1].position
+        runtime.heartbeat("run_1", fence or 0)
+        assert store.head() == last
+        waits = 0
+        until_s = ticks_s() + 0.5
+        while ticks_s() < until_s:
+            store.wait(0.2, last)
+            waits += 1
+        assert waits < 20
+
     def test_the_feed_ends(self, runtime: Runtime) -> None:
         """A reader with a time limit stops when there is nothing new for so long."""
         born(runtime)
@@ -173,7 +209,7 @@ class ReadingTests(Suite):
                     after = entry.position
                 if is_last and not store.feed(after, 1):
                     return
-                store.wait(0.001)
+                store.wait(0.001, after)
 
         def write(writer: int) -> None:
             for number in range(runs):

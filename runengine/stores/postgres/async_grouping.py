@@ -1,0 +1,192 @@
+"""Group commit: callers who want to write while others do are written together, in one statement.
+
+There is no thread or task in the background. A caller who finds few others writing leads: it writes its own commit and
+all that are queued. The others sleep, and wake up written, refused, or to lead the next.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from threading import Lock
+from typing import Final
+
+from runengine.errors import StoreUnavailable
+from runengine.stores.postgres.waking import AsyncSignal, apart_async
+from runengine.stores.records import Commit
+
+__all__ = ["BATCH_MAX", "AsyncGrouping", "AsyncTicket"]
+
+BATCH_MAX: Final = 64
+"""Commits in one statement at most."""
+
+LEADERS_MAX: Final = 2
+"""Statements under way at once at most: while one waits for the disk, the next is made."""
+
+GATHER_S: Final = 0.0005
+"""How long at most a leader waits for those whom the last one had: less than the disk takes."""
+
+
+class AsyncTicket:
+    """One caller's commit, of one step, and what has become of it.
+
+    Args:
+        run_id: The run.
+        commit: What to write.
+
+    Example:
+        >>> AsyncTicket("r", Commit(steps=())).is_settled
+        False
+    """
+
+    __slots__ = ("commit", "error", "is_leader", "is_settled", "is_written", "run_id", "woken")
+
+    def __init__(self, run_id: str, commit: Commit) -> None:
+        self.run_id = run_id
+        self.commit = commit
+        self.error: StoreUnavailable | None = None
+        self.is_leader = False
+        self.is_settled = False
+        self.is_written = False
+        self.woken = AsyncSignal()
+
+    def settle(self, *, is_written: bool = False, error: StoreUnavailable | None = None) -> None:
+        """Say what has become of it; not written and no error: it met a conflict, or another of its statement did."""
+        self.is_written, self.error = is_written, error
+        self.is_settled = True
+
+    def result(self) -> bool:
+        """Whether it is written.
+
+        Raises:
+            StoreUnavailable: the database cannot be used, or was lost meanwhile.
+        """
+        if self.error is not None:  # an error of its own: several threads must not raise the same
+            raise StoreUnavailable(self.error.url, self.error.problem)
+        return self.is_written
+
+
+class AsyncGrouping:
+    """Who writes for whom.
+
+    Args:
+        write: Writes the commits of tickets of different runs, and settles each.
+        doubt: What a ticket is told whose writer was stopped midway.
+
+    Example:
+        >>> import asyncio
+        >>> async def write(tickets):
+        ...     for ticket in tickets:
+        ...         ticket.settle(is_written=True)
+        >>> grouping = AsyncGrouping(write, StoreUnavailable("postgresql://h/runs", "stopped"))
+        >>> asyncio.run(grouping.do("r", Commit(steps=())))
+        True
+    """
+
+    def __init__(self, write: Callable[[Sequence[AsyncTicket]], Awaitable[None]], doubt: StoreUnavailable) -> None:
+        self._write: Final = write
+        self._doubt: Final = doubt
+        self._lock: Final = Lock()
+        self._queue: Final[deque[AsyncTicket]] = deque()
+        self._leaders = 0
+        self._callers = 1
+        self._under_way = 0
+        self._gathered: AsyncSignal | None = None
+
+    async def do(self, run_id: str, commit: Commit) -> bool:
+        """Write a commit of one step on a run, alone or with others'; False: nothing of it is written.
+
+        Raises:
+            StoreUnavailable: the database cannot be used, or was lost meanwhile.
+        """
+        own = AsyncTicket(run_id, commit)
+        batch: list[AsyncTicket] = []
+        try:
+            with self._lock:
+                own.is_leader = self._leaders < LEADERS_MAX
+                if own.is_leader:
+                    self._leaders += 1
+                else:
+                    self._queue.append(own)
+                    if self._gathered is not None and len(self._queue) + 1 >= self._share():
+                        self._gathered.set()
+                        self._gathered = None
+            if not own.is_leader:
+                await own.woken.wait()
+            if own.is_leader:
+                await self._gather()
+                self._join(own, batch)
+                own.is_leader = False
+                if len(batch) == 1:
+                    await self._lead(batch)
+                else:  # whoever leads may be cancelled; the others must not be left in doubt by that
+                    await apart_async(self._lead(batch))
+        except BaseException:
+            self._abandon(own, batch)
+            raise
+        return own.result()
+
+    async def _gather(self) -> None:
+        """Give those who were here a moment ago the time to come again: alone each would be a statement of its own."""
+        gathered = None
+        with self._lock:
+            if self._gathered is None and len(self._queue) + 1 < self._share():
+                gathered = self._gathered = AsyncSignal()
+        if gathered is not None and not await gathered.wait_for(GATHER_S):
+            with self._lock:
+                if self._gathered is gathered:
+                    self._gathered = None
+
+    def _share(self) -> int:
+        """How many one leader writes for, so that all have as many."""
+        return -(-self._callers // LEADERS_MAX)
+
+    def _join(self, own: AsyncTicket, batch: list[AsyncTicket]) -> None:
+        """Those who wait, each of another run; the second of a run waits for the next statement, which refuses it."""
+        runs, later = {own.run_id}, []
+        with self._lock:
+            batch.append(own)
+            self._callers = max(self._callers - 1, self._under_way + len(self._queue) + 1)
+            most = min(BATCH_MAX, self._share())
+            while self._queue and len(batch) < most:
+                ticket = self._queue.popleft()
+                if ticket.run_id in runs:
+                    later.append(ticket)
+                    continue
+                runs.add(ticket.run_id)
+                batch.append(ticket)
+            self._queue.extendleft(reversed(later))
+            self._under_way += len(batch)
+
+    async def _lead(self, batch: Sequence[AsyncTicket]) -> None:
+        try:
+            await self._write(batch)
+        finally:
+            for ticket in batch:
+                if not ticket.is_settled:
+                    ticket.settle(error=self._doubt)
+            self._pass_on(len(batch))
+            for ticket in batch[1:]:
+                ticket.woken.set()
+
+    def _pass_on(self, done: int) -> None:
+        with self._lock:
+            self._under_way -= done
+            if not self._queue:
+                self._leaders -= 1
+                return
+            following = self._queue.popleft()
+            following.is_leader = True
+        following.woken.set()
+
+    def _abandon(self, own: AsyncTicket, batch: Sequence[AsyncTicket]) -> None:
+        """The caller is interrupted: it neither waits nor leads any more."""
+        with self._lock:
+            if own in self._queue:
+                self._queue.remove(own)
+            leads, own.is_leader = own.is_leader, False
+        if leads:
+            for ticket in batch[1:]:
+                ticket.settle()
+                ticket.woken.set()
+            self._pass_on(len(batch))
