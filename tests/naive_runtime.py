@@ -85,7 +85,7 @@ class NaiveRuntime:
         if expect is not None and expect != run["version"]:
             return {"kind": "stale", **self._seen(run)}
         if status not in ENDS:
-            if fence is not None and fence != run["fence"]:
+            if fence is not None and (fence != run["fence"] or run["owner"] is None):
                 self._lose(run, name, at)
                 return {"kind": "fenced", **self._seen(run)}
             if fence is None and name in OF_THE_WORKER and self._is_held(run, at):
@@ -226,7 +226,8 @@ class NaiveRuntime:
         kept = self.keys[key or ""]
         if kept["body"] != body:
             return {"kind": "guard", "run_id": kept["run_id"], "guard": "same_request"}
-        return {"kind": "replayed", "run_id": kept["run_id"], "record": kept["record"]}
+        kind = "replayed" if kept["record"] is not None else "withdrawn" if body["name"] == "cancel" else "waiting"
+        return {"kind": kind, "run_id": kept["run_id"], "record": kept["record"]}
 
     def _keep(self, key: str | None, body: Record, said: Said) -> Said:
         if key is not None:

@@ -64,6 +64,7 @@ class Answer:
         expected: The version expected (stale), or the fence shown (fenced).
         active: Id of the run that is active on the thread, for busy and waiting.
         thread_id: The thread.
+        also: What else the same commit did, one answer each: a run that was expired, cancelled or let in by this.
 
     Example:
         >>> Answer(kind="not_found", event="cancel", run_id="run_1", at_us=0).or_raise()
@@ -85,6 +86,7 @@ class Answer:
     expected: int | None = None
     active: str | None = None
     thread_id: str | None = None
+    also: tuple[Answer, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -77,7 +77,7 @@ class OpenTelemetryObserver:
         self._trace(seen)
         self._answers.add(1, {"runengine.event": answer.event, "runengine.answer": answer.kind})
         self._duration.record(seen.elapsed_s, {"runengine.event": answer.event})
-        if answer.before is not None and answer.status != answer.before:
+        if answer.kind == "applied" and answer.before is not None and answer.status != answer.before:
             self._dwell.record(answer.since_us / SECOND_US, {"runengine.status": answer.before})
 
     def _trace(self, seen: Observed) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from attrs import Attribute, field, frozen
 
 from runengine.core import TTL_S
-from runengine.embedding.values import seconds
+from runengine.embedding.values import count, seconds
 
 __all__ = ["Settings", "ThreadStrategy"]
 
@@ -19,11 +19,6 @@ def _whole_seconds(instance: Any, attribute: Attribute[Any], value: object) -> N
     seconds(instance, attribute, value)
     if type(value) is not int:
         raise ValueError(f"{attribute.name} must be a whole number of seconds; got {value!r}")
-
-
-def _count(_instance: Any, attribute: Attribute[Any], value: object) -> None:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{attribute.name} must be a whole number >= 0; got {value!r}")
 
 
 def _one_of(*words: str) -> Any:
@@ -68,4 +63,4 @@ class Settings:
     lease_lost: Literal["reclaim", "fail"] = field(default="reclaim", validator=_one_of("reclaim", "fail"))
     thread: ThreadStrategy = field(default="reject", validator=_one_of("reject", "enqueue", "interrupt"))
     retry_window_s: float = field(default=60.0, validator=seconds)
-    losses_max: int = field(default=100, validator=_count)
+    losses_max: int = field(default=100, validator=count)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from attrs import Attribute
 
-__all__ = ["ID_BYTES_MAX", "SECONDS_MAX", "check_id", "check_seconds", "identifier", "seconds"]
+__all__ = ["ID_BYTES_MAX", "SECONDS_MAX", "check_id", "check_count", "check_seconds", "count", "identifier", "seconds"]
 
 ID_BYTES_MAX: Final = 1000
 """Two ids stand in one line of PostgreSQL's indexes, which hold 2,704 bytes."""
@@ -36,6 +36,21 @@ def check_id(name: str, value: object) -> None:
         raise ValueError(f"{name} must be text that UTF-8 can write; got {value!r}") from None
     if size > ID_BYTES_MAX:
         raise ValueError(f"{name} must be at most {ID_BYTES_MAX} bytes in UTF-8; got {size}")
+
+
+def check_count(name: str, value: object, least: int = 0) -> None:
+    """Refuse what is no whole number of 64 bits.
+
+    Raises:
+        ValueError: it is no int, is less than the least, or is too large.
+
+    Example:
+        >>> check_count("limit", "5", 1)
+        Traceback (most recent call last):
+        ValueError: limit must be a whole number from 1 to 9223372036854775807; got '5'
+    """
+    if type(value) is not int or not least <= value < 2**63:
+        raise ValueError(f"{name} must be a whole number from {least} to {2**63 - 1}; got {value!r}")
 
 
 def check_seconds(name: str, value: Any) -> None:
@@ -74,3 +89,14 @@ def seconds(_instance: Any, attribute: Attribute[Any], value: object) -> None:
         >>> seconds(None, fields(Create).ttl_s, 600)
     """
     check_seconds(attribute.name, value)
+
+
+def count(_instance: Any, attribute: Attribute[Any], value: object) -> None:
+    """`check_count` as a validator.
+
+    Example:
+        >>> from attrs import fields
+        >>> from runengine.stores import Row
+        >>> count(None, fields(Row).fence, 1)
+    """
+    check_count(attribute.name, value)

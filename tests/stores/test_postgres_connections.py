@@ -135,7 +135,7 @@ def test_a_connection_lost_in_the_middle_leaves_a_doubt_that_is_told(store: Post
     """Whether a write that was under way is there is not claimed, and the next call works."""
     store.execute(birth("r1"))
     doubtful = note("r1", meanwhile=lambda: _end_all(postgres_url))
-    doubtful = evolve(doubtful, wants=Wants(run_id="r1"))
+    doubtful = evolve(doubtful, wants=Wants(run_id="r1", key="k"))
     with pytest.raises(StoreUnavailable, match=r"is not known; .* with a key") as caught:
         store.execute(doubtful)
     assert caught.value.__cause__ is None

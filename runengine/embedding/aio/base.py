@@ -129,5 +129,5 @@ class AsyncBase:
 
     def _tell(self, store: AsyncStore, answer: Answer, began_s: float) -> None:
         if self._observers:
-            seen = Observed(answer=answer, elapsed_s=ticks_s() - began_s, store=store.url)
-            tell(self._observers, seen)
+            for each in (answer, *answer.also):
+                tell(self._observers, Observed(answer=each, elapsed_s=ticks_s() - began_s, store=store.url))

@@ -20,6 +20,7 @@ from runengine.embedding.answers import Answer
 from runengine.embedding.clock import ticks_s
 from runengine.embedding.explanation import Explanation, explain_row
 from runengine.embedding.plans import Claim, Heartbeat, Lapse, Release
+from runengine.embedding.values import check_count
 from runengine.stores import Entry, Row, RunQuery
 from runengine.stores.records import PAGE
 
@@ -134,8 +135,7 @@ class AsyncRuntime(AsyncVerbs):
             ValueError: the limit is not > 0, or a status is none of the nine.
         """
         wanted = tuple(statuses)
-        if limit <= 0:
-            raise ValueError(f"limit must be a whole number > 0; got {limit!r}")
+        check_count("limit", limit, 1)
         if unknown := [status for status in wanted if status not in STATUSES]:
             raise ValueError(f"there is no status {unknown[0]!r}; there are {', '.join(STATUSES)}")
         query = RunQuery(
@@ -151,13 +151,16 @@ class AsyncRuntime(AsyncVerbs):
 
     async def history(self, run_id: str, after: int = 0, limit: int | None = None) -> tuple[Entry, ...]:
         """A run's history, from its beginning or after an entry's number; empty where there is no such run."""
+        check_count("after", after)
+        check_count("limit", 1 if limit is None else limit, 1)
         return await (await self.open()).history(run_id, after, limit)
 
     async def subscribe(self, after: int = 0, *, timeout_s: float | None = None) -> AsyncIterator[Entry]:
         """Every entry of every run from a position on, and the new ones as they are committed.
 
         At least once, nothing skipped, in order within a run: keep the position of the last entry that was dealt with,
-        and begin there again.
+        and begin there again. Of a run whose history was compacted meanwhile, one `snapshot` entry comes instead of
+        what was cut.
 
         Args:
             after: The position of the last entry that was dealt with; 0 for all.
@@ -188,6 +191,7 @@ class AsyncRuntime(AsyncVerbs):
         Returns:
             One answer for each run that moved.
         """
+        check_count("limit", limit, 1)
         store = await self.open()
         at_us = self._now_us() if now_us is None else now_us
         began_s = ticks_s()

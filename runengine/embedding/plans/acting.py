@@ -15,7 +15,7 @@ from runengine.dialects.events import write_event
 from runengine.embedding.answers import Answer, AnswerKind
 from runengine.embedding.plans.moves import Context, Moves, is_held
 from runengine.embedding.plans.telling import told
-from runengine.embedding.values import identifier
+from runengine.embedding.values import count, identifier
 from runengine.stores import Facts, Key, Outcome, Row, Wants
 
 __all__ = ["Act", "digest_of", "moment", "replayed"]
@@ -62,11 +62,12 @@ def replayed(key: Key, event: str, digest: str, at_us: int) -> Answer:
     Example:
         >>> key = Key(key="k", run_id="r", event="cancel", digest="9f", seq=3, at_us=5, record=None)
         >>> replayed(key, "cancel", "9f", 7).kind, replayed(key, "fail", "00", 7).message
-        ('replayed', "r: fail refused by same_request: the key 'k' was used for another request (cancel)")
+        ('withdrawn', "r: fail refused by same_request: the key 'k' was used for another request (cancel)")
     """
     run = None if key.record is None else read_run(dict(key.record))
     if key.digest == digest:
-        return Answer(kind="replayed", event=event, run_id=key.run_id, run=run, at_us=at_us, version=key.seq)
+        kind: AnswerKind = "replayed" if run is not None else "waiting" if event == "create" else "withdrawn"
+        return Answer(kind=kind, event=event, run_id=key.run_id, run=run, at_us=at_us, version=key.seq or None)
     why = f"the key {key.key!r} was used for another request ({key.event})"
     refused = Refused("guard", key.run_id, None, event, guard="same_request", why=why)
     return Answer(kind="guard", event=event, run_id=key.run_id, at_us=at_us, refused=refused)
@@ -100,8 +101,8 @@ class Act:
     run_id: str = field(validator=identifier)
     event: Event
     at_us: int | None
-    fence: int | None = None
-    expect: int | None = None
+    fence: int | None = field(default=None, validator=optional(count))
+    expect: int | None = field(default=None, validator=optional(count))
     key: str | None = field(default=None, validator=optional(identifier))
 
     @property
@@ -124,7 +125,7 @@ class Act:
         if self._is_fenced(row, at_us):
             after = moves.lose(row, event, {"reason": "fenced", "fence": self.fence}) if self.fence is not None else row
             answer = told("fenced", self.event.name, row, after, at_us, expected=self.fence)
-            return Outcome(answer=answer, commit=moves.commit())
+            return moves.outcome(answer)
         return self._decide(row, event, moves)
 
     def _decide(self, row: Row, event: Event, moves: Moves) -> Outcome[Answer]:
@@ -143,7 +144,7 @@ class Act:
             answer = told(_KINDS[after.reason], self.event.name, row, row, moves.at_us, refused=after)
             return Outcome(answer=answer)
         answer = told("applied", self.event.name, row, after, moves.at_us)
-        return Outcome(answer=answer, commit=moves.commit(self._key(after, moves.at_us)))
+        return moves.outcome(answer, self._key(after, moves.at_us))
 
     def _beaten(self, row: Row, event: Event, winner: Event, moves: Moves) -> Outcome[Answer]:
         ended = moves.take(row, winner)
@@ -156,7 +157,7 @@ class Act:
         assert isinstance(refused, Refused)
         after = moves.lose(ended, event, {"reason": refused.reason, "ended_by": refused.ended_by})
         answer = told("lost", self.event.name, row, after, moves.at_us, refused=refused)
-        return Outcome(answer=answer, commit=moves.commit())
+        return moves.outcome(answer)
 
     def _absent(self, facts: Facts, at_us: int) -> Outcome[Answer]:
         """No run: a create that waits under this id can be withdrawn by a cancel."""
@@ -170,13 +171,13 @@ class Act:
         answer = Answer(
             kind="withdrawn", event="cancel", run_id=self.run_id, at_us=moves.at_us, thread_id=pending.thread_id
         )
-        return Outcome(answer=answer, commit=moves.commit(self._key(None, moves.at_us)))
+        return moves.outcome(answer, self._key(None, moves.at_us))
 
     def _is_fenced(self, row: Row, at_us: int) -> bool:
         if row.run.status in TERMINAL:
             return False
         if self.fence is not None:
-            return self.fence != row.fence
+            return self.fence != row.fence or row.owner is None
         return self.event.name in _WORKERS and is_held(row, at_us)
 
     @property

@@ -15,7 +15,7 @@ from runengine.embedding.answers import Answer, AnswerKind
 from runengine.embedding.plans.acting import digest_of, moment, replayed
 from runengine.embedding.plans.moves import Context, Moves
 from runengine.embedding.settings import ThreadStrategy
-from runengine.embedding.values import check_id, check_seconds, identifier
+from runengine.embedding.values import check_id, check_seconds, count, identifier
 from runengine.stores import Facts, Key, Outcome, Row, Waiting, Wants
 
 __all__ = ["Birth"]
@@ -52,7 +52,7 @@ class Birth:
     at_us: int | None
     thread: ThreadStrategy = field(validator=in_(("reject", "enqueue", "interrupt")))
     key: str | None = field(default=None, validator=optional(identifier))
-    retry: int = 0
+    retry: int = field(default=0, validator=count)
     named: bool = False
 
     @create.validator  # pyright: ignore[reportAttributeAccessIssue] # attrs' own
@@ -143,11 +143,11 @@ class Birth:
             first=first,
         )
         answer = evolve(self._answer("waiting", moves.at_us), active=active.run.id)
-        return Outcome(answer=answer, commit=moves.commit(self._key(None, moves.at_us)))
+        return moves.outcome(answer, self._key(None, moves.at_us))
 
     def _born(self, row: Row, moves: Moves) -> Outcome[Answer]:
         answer = self._answer("applied", moves.at_us, row)
-        return Outcome(answer=answer, commit=moves.commit(self._key(row, moves.at_us)))
+        return moves.outcome(answer, self._key(row, moves.at_us))
 
     def _key(self, row: Row | None, at_us: int) -> Key | None:
         if self.key is None:

@@ -10,7 +10,7 @@ from runengine.embedding.answers import Answer
 from runengine.embedding.plans.acting import moment
 from runengine.embedding.plans.moves import Context, Moves, is_held
 from runengine.embedding.plans.telling import told
-from runengine.embedding.values import identifier, seconds
+from runengine.embedding.values import count, identifier, seconds
 from runengine.stores import Facts, Outcome, Row, Wants
 
 __all__ = ["Claim", "Heartbeat", "Lapse", "Release"]
@@ -63,18 +63,18 @@ class Claim:
         if row.run.status == "queued":
             after = moves.take(row, Start(at_us=at_us), lease=(self.worker, self.lease_s))
             assert not isinstance(after, Refused)
-            return Outcome(answer=told("applied", "start", row, after, at_us), commit=moves.commit())
+            return moves.outcome(told("applied", "start", row, after, at_us))
         if self.context.settings.lease_lost == "fail" and row.owner is not None:
             return _lapsed(row, moves)
         after = moves.take_over(row, self.worker, self.lease_s)
-        return Outcome(answer=told("applied", "claim", row, after, at_us), commit=moves.commit())
+        return moves.outcome(told("applied", "claim", row, after, at_us))
 
 
 @frozen(kw_only=True)
 class _Held:
     context: Context
     run_id: str = field(validator=identifier)
-    fence: int
+    fence: int = field(validator=count)
     at_us: int | None
 
     @property
@@ -125,7 +125,7 @@ class Heartbeat(_Held):
         assert row.owner is not None
         moves = Moves(self.context, at_us)
         after = moves.hold(row, row.owner, self.lease_s)
-        return Outcome(answer=told("applied", "heartbeat", row, after, at_us), commit=moves.commit())
+        return moves.outcome(told("applied", "heartbeat", row, after, at_us))
 
 
 @frozen(kw_only=True)
@@ -164,7 +164,7 @@ class Release(_Held):
         if row.run.status == "cancelling":
             after = moves.take(after, FinishCancel(at_us=at_us))
             assert not isinstance(after, Refused)
-        return Outcome(answer=told("applied", "release", row, after, at_us), commit=moves.commit())
+        return moves.outcome(told("applied", "release", row, after, at_us))
 
 
 @frozen(kw_only=True)
@@ -209,10 +209,10 @@ def _lapsed(row: Row, moves: Moves) -> Outcome[Answer | None]:
     after: Row | Refused
     if event is None:
         after = moves.note(row, "lease_lost", {"worker": row.owner}, owner=None, lease_until_us=None)
-        return Outcome(answer=told("applied", "lease_lost", row, after, at_us), commit=moves.commit())
+        return moves.outcome(told("applied", "lease_lost", row, after, at_us))
     after = moves.take(row, event)
     assert not isinstance(after, Refused)
-    return Outcome(answer=told("applied", event.name, row, after, at_us), commit=moves.commit())
+    return moves.outcome(told("applied", event.name, row, after, at_us))
 
 
 def _due_event(row: Row, at_us: int, context: Context) -> Event | None:

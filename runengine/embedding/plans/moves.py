@@ -27,8 +27,10 @@ from runengine.core import (
 )
 from runengine.dialects import write_run
 from runengine.dialects.events import read_event, write_event
+from runengine.embedding.answers import Answer
+from runengine.embedding.plans.telling import told
 from runengine.embedding.settings import Settings
-from runengine.stores import Commit, Entry, EntryKind, Key, Row, Step, Waiting
+from runengine.stores import Commit, Entry, EntryKind, Key, Outcome, Row, Step, Waiting
 
 __all__ = ["Context", "Moves", "is_held"]
 
@@ -98,11 +100,19 @@ class Moves:
         self.dequeue: str | None = None
         self._waiting = waiting
 
-    def commit(self, key: Key | None = None) -> Commit | None:
-        """What is to be written, or None where that is nothing."""
+    def outcome(self, answer: Answer, key: Key | None = None) -> Outcome[Answer]:
+        """An answer with what is to be written, and with what that does beside what was asked."""
         if not self.steps and key is None and self.dequeue is None:
-            return None
-        return Commit(steps=tuple(self.steps), key=key, enqueue=self.enqueue, dequeue=self.dequeue)
+            return Outcome(answer=answer)
+        asked = (answer.run_id, answer.event)
+        entries = ((step, step.entry) for step in self.steps if step.entry is not None and step.entry.kind == "event")
+        also = tuple(
+            told("applied", entry.name, step.before, step.after, self.at_us)
+            for step, entry in entries
+            if (entry.run_id, entry.name) != asked
+        )
+        commit = Commit(steps=tuple(self.steps), key=key, enqueue=self.enqueue, dequeue=self.dequeue)
+        return Outcome(answer=evolve(answer, also=also) if also else answer, commit=commit)
 
     def give_birth(
         self, create: Create, digest: str | None, waiting: int = 0, more: Mapping[str, JSON] | None = None

@@ -12,14 +12,14 @@ __all__ = ["told"]
 def told(
     kind: AnswerKind,
     event: str,
-    before: Row,
+    before: Row | None,
     after: Row,
     at_us: int,
     *,
     refused: Refused | None = None,
     expected: int | None = None,
 ) -> Answer:
-    """The answer.
+    """The answer; `before` is None of a run that is born.
 
     Example:
         >>> from runengine.core import RunObject
@@ -34,8 +34,8 @@ def told(
         run_id=after.run.id,
         run=after.run,
         at_us=at_us,
-        before=before.run.status,
-        since_us=at_us - before.arrived_us,
+        before=None if before is None else before.run.status,
+        since_us=0 if before is None else at_us - before.arrived_us,
         version=after.version,
         fence=after.fence,
         worker=after.owner,

@@ -131,5 +131,5 @@ class Base:
 
     def _tell(self, store: Store, answer: Answer, began_s: float) -> None:
         if self._observers:
-            seen = Observed(answer=answer, elapsed_s=ticks_s() - began_s, store=store.url)
-            tell(self._observers, seen)
+            for each in (answer, *answer.also):
+                tell(self._observers, Observed(answer=each, elapsed_s=ticks_s() - began_s, store=store.url))

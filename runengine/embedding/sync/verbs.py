@@ -67,8 +67,10 @@ class Verbs(Base):
             model: The model to use.
             run_id: Its id; made up by default.
             ttl_s: Seconds until its deadline; the settings' by default.
-            thread: What to do if the thread's run has not ended; the settings' by default.
-            key: The same key with the same request gets the same answer, however often it is sent.
+            thread: What to do if the thread's run has not ended; the settings' by default. One that interrupts goes
+                before those that wait, and after those that interrupted before it.
+            key: The same key with the same request gets the same answer, however often it is sent, once it was applied
+                or made to wait; what was refused is decided anew.
             retry: How often this request was sent before. From 1 on, and without a key, a run that the same body made
                 on the thread within the settings' window is the answer (the official clients retry a create with
                 `x-stainless-retry-count` and no key: FACTS Part C).
@@ -106,9 +108,11 @@ class Verbs(Base):
 
         Args:
             run_id: The run.
-            fence: The worker's token, from its claim; needed by whoever works on a run that is claimed.
+            fence: The worker's token, from its claim; needed by whoever works on a run that is claimed. It is good
+                until the worker gives the run up, its lease is swept away, or another claims it.
             expect: The version the run must have, else the answer is stale.
-            key: The same key with the same request gets the same answer.
+            key: The same key with the same request gets the same answer, once it was applied; what was refused is
+                decided anew.
         """
         return self._act(run_id, Start(at_us=0), fence, expect, key)
 

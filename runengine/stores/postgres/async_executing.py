@@ -152,9 +152,6 @@ class AsyncExecuting:
 
         lines: Lines = []
         try:
-            if len(tickets) == 1:
-                tickets[0].settle(is_written=await self._on_connection(self._guessing(tickets[0].commit)))
-                return
             lines = await self._on_connection(write)
         except StoreUnavailable as error:
             for ticket in tickets:

@@ -1,7 +1,7 @@
 """Group commit: callers who want to write while others do are written together, in one statement.
 
-There is no thread or task in the background. A caller who finds few others writing leads: it writes its own commit and
-all that are queued. The others sleep, and wake up written, refused, or to lead the next.
+There is no thread or task in the background. A caller who finds none writing leads: it writes its own commit and all
+that are queued. The others sleep, and wake up written, refused, or to lead the next.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ __all__ = ["BATCH_MAX", "AsyncGrouping", "AsyncTicket"]
 
 BATCH_MAX: Final = 64
 """Commits in one statement at most."""
-
-LEADERS_MAX: Final = 2
-"""Statements under way at once at most: while one waits for the disk, the next is made."""
 
 GATHER_S: Final = 0.0005
 """How long at most a leader waits for those whom the last one had: less than the disk takes."""
@@ -88,9 +85,8 @@ class AsyncGrouping:
         self._doubt: Final = doubt
         self._lock: Final = Lock()
         self._queue: Final[deque[AsyncTicket]] = deque()
-        self._leaders = 0
-        self._callers = 1
-        self._under_way = 0
+        self._is_led = False
+        self._callers = 1  # how many were here at last: as many may come again
         self._gathered: AsyncSignal | None = None
 
     async def do(self, run_id: str, commit: Commit) -> bool:
@@ -103,12 +99,10 @@ class AsyncGrouping:
         batch: list[AsyncTicket] = []
         try:
             with self._lock:
-                own.is_leader = self._leaders < LEADERS_MAX
-                if own.is_leader:
-                    self._leaders += 1
-                else:
+                own.is_leader, self._is_led = not self._is_led, True
+                if not own.is_leader:
                     self._queue.append(own)
-                    if self._gathered is not None and len(self._queue) + 1 >= self._share():
+                    if self._gathered is not None and len(self._queue) + 1 >= self._callers:
                         self._gathered.set()
                         self._gathered = None
             if not own.is_leader:
@@ -128,52 +122,46 @@ class AsyncGrouping:
 
     async def _gather(self) -> None:
         """Give those who were here a moment ago the time to come again: alone each would be a statement of its own."""
-        gathered = None
         with self._lock:
-            if self._gathered is None and len(self._queue) + 1 < self._share():
-                gathered = self._gathered = AsyncSignal()
-        if gathered is not None and not await gathered.wait_for(GATHER_S):
+            is_short = len(self._queue) + 1 < self._callers
+            gathered = self._gathered = AsyncSignal() if is_short else None
+        if gathered is not None:
+            await gathered.wait_for(GATHER_S)
             with self._lock:
-                if self._gathered is gathered:
-                    self._gathered = None
-
-    def _share(self) -> int:
-        """How many one leader writes for, so that all have as many."""
-        return -(-self._callers // LEADERS_MAX)
+                self._gathered = None
 
     def _join(self, own: AsyncTicket, batch: list[AsyncTicket]) -> None:
         """Those who wait, each of another run; the second of a run waits for the next statement, which refuses it."""
         runs, later = {own.run_id}, []
         with self._lock:
             batch.append(own)
-            self._callers = max(self._callers - 1, self._under_way + len(self._queue) + 1)
-            most = min(BATCH_MAX, self._share())
-            while self._queue and len(batch) < most:
+            while self._queue and len(batch) < BATCH_MAX:
                 ticket = self._queue.popleft()
                 if ticket.run_id in runs:
                     later.append(ticket)
                     continue
                 runs.add(ticket.run_id)
                 batch.append(ticket)
+            self._callers = len(batch)
             self._queue.extendleft(reversed(later))
-            self._under_way += len(batch)
 
-    async def _lead(self, batch: Sequence[AsyncTicket]) -> None:
+    async def _lead(self, batch: Sequence[AsyncTicket]) -> int:
+        """Write these; how many are written."""
         try:
             await self._write(batch)
+            return sum(ticket.is_written for ticket in batch)
         finally:
             for ticket in batch:
                 if not ticket.is_settled:
                     ticket.settle(error=self._doubt)
-            self._pass_on(len(batch))
+            self._pass_on()
             for ticket in batch[1:]:
                 ticket.woken.set()
 
-    def _pass_on(self, done: int) -> None:
+    def _pass_on(self) -> None:
         with self._lock:
-            self._under_way -= done
             if not self._queue:
-                self._leaders -= 1
+                self._is_led = False
                 return
             following = self._queue.popleft()
             following.is_leader = True
@@ -185,8 +173,9 @@ class AsyncGrouping:
             if own in self._queue:
                 self._queue.remove(own)
             leads, own.is_leader = own.is_leader, False
+            self._gathered = None if leads else self._gathered
         if leads:
             for ticket in batch[1:]:
                 ticket.settle()
                 ticket.woken.set()
-            self._pass_on(len(batch))
+            self._pass_on()

@@ -155,9 +155,6 @@ class Executing:
 
         lines: Lines = []
         try:
-            if len(tickets) == 1:
-                tickets[0].settle(is_written=self._on_connection(self._guessing(tickets[0].commit)))
-                return
             lines = self._on_connection(write)
         except StoreUnavailable as error:
             for ticket in tickets:

@@ -108,7 +108,8 @@ class AsyncStoreSuite:
             assert (await _claimed(runtime)).kind == "applied"
             assert (await runtime.fail("run_1", "odd", "sorry")).kind == "fenced"
             assert (await runtime.release("run_1", 1)).kind == "applied"
-            assert (await runtime.exhaust_tokens("run_1", "max_prompt_tokens", fence=1)).status == "incomplete"
+            assert (await runtime.exhaust_tokens("run_1", "max_prompt_tokens", fence=1)).kind == "fenced"
+            assert (await runtime.exhaust_tokens("run_1", "max_prompt_tokens")).status == "incomplete"
             assert (await runtime.finish_cancel("run_1")).kind == "lost"
             assert (await runtime.modify("run_1", {"a": "b"})).kind == "applied"
             assert await runtime.claim("worker_1") is None

@@ -73,21 +73,21 @@ class KeyTests(Suite):
         assert _asked(runtime, key="key_1").kind == "applied"
 
     def test_a_key_of_a_create_that_waits(self, runtime: Runtime) -> None:
-        """A create that waits is replayed under its key, and born once."""
+        """A create that waits is answered the same under its key, and born once."""
         born(runtime, "run_1", "thread_1")
         first = _asked(runtime, key="key_1", thread="enqueue")
         again = _asked(runtime, key="key_1", thread="enqueue")
-        assert (first.kind, again.kind, again.run_id) == ("waiting", "replayed", first.run_id)
+        assert (first.kind, again.kind, again.run_id) == ("waiting", "waiting", first.run_id)
         runtime.cancel("run_1")
         assert runtime.get(first.run_id) is not None
         assert _asked(runtime, key="key_1", thread="enqueue").run_id == first.run_id
 
     def test_a_key_of_a_withdrawal(self, runtime: Runtime) -> None:
-        """A create is taken back once under a key, and the answer is replayed."""
+        """A create is taken back once under a key, and the answer is given again."""
         born(runtime, "run_1", "thread_1")
         _asked(runtime, run_id="run_2", thread="enqueue")
         assert runtime.cancel("run_2", key="key_1").kind == "withdrawn"
-        assert runtime.cancel("run_2", key="key_1").kind == "replayed"
+        assert runtime.cancel("run_2", key="key_1").kind == "withdrawn"
         assert runtime.cancel("run_2").kind == "not_found"
 
     def test_one_key_from_many_threads(self, runtime: Runtime, store: Store) -> None:

@@ -84,7 +84,7 @@ class LeaseTests(Suite):
         clock.advance(100)
         assert runtime.sweep() == ()
         assert runtime.submit_tool_outputs("run_1", OUTPUTS).status == "queued"
-        assert runtime.complete("run_1", fence=first).kind == "illegal"
+        assert runtime.complete("run_1", fence=first).kind == "fenced"
         again = claimed(runtime)
         assert (again.fence, again.event) == (2, "start")
         assert runtime.complete("run_1", fence=first).kind == "fenced"
@@ -113,13 +113,14 @@ class LeaseTests(Suite):
         assert entries[3].data["fence"] == 1
 
     def test_late_and_nobody_came(self, runtime: Runtime, clock: ManualClock) -> None:
-        """A worker whose lease ran out may still finish, swept or not, if no other has claimed the run."""
+        """A worker whose lease ran out may still finish until the lease is swept away; then its work is kept as lost."""
         for run_id, is_swept in (("run_1", False), ("run_2", True)):
             born(runtime, run_id)
             fence = claimed(runtime).fence
             clock.advance(31)
             assert [answer.event for answer in (runtime.sweep() if is_swept else ())] == ["lease_lost"] * is_swept
-            assert runtime.complete(run_id, fence=fence).kind == "applied"
+            assert runtime.complete(run_id, fence=fence).kind == ("fenced" if is_swept else "applied")
+            assert runtime.history(run_id)[-1].kind == ("lost" if is_swept else "event")
 
     def test_a_heartbeat(self, runtime: Runtime, clock: ManualClock) -> None:
         """A heartbeat makes the lease last, without a trace in the history; a lapsed one too if none has come."""
