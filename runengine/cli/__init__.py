@@ -5,15 +5,28 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from io import TextIOWrapper
+from typing import Any, NoReturn
 
 from runengine.cli import check, convert, demo, draw, explain, runs, store
+from runengine.dialects.kotlin_sql import masked
 from runengine.errors import RunEngineError
 
 __all__ = ["main", "make_parser"]
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints hold no password."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self._given = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        super().error(_safe(message, getattr(self, "_given", ())))
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -23,7 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
         >>> make_parser().prog
         'runengine'
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="runengine",
         description="The life of a run: drive it, and check recorded traces against it.",
         epilog="Start with `runengine demo`. Each command has its own --help.",
@@ -57,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except RunEngineError as error:
-        print(f"runengine: {error}", file=sys.stderr)
+        print(f"runengine: {_safe(str(error), sys.argv[1:] if argv is None else argv)}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         _discard_output()  # the reader (head, less) has gone
@@ -70,6 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("runengine: interrupted", file=sys.stderr)
         return 130
     return code
+
+
+def _safe(message: str, given: Iterable[str]) -> str:
+    """A message without the passwords of what was given, wherever an address was not expected."""
+    for text in given:
+        for part in (text, text.partition("=")[2]):
+            if (shown := masked(part)) != part:
+                message = message.replace(repr(part)[1:-1], shown).replace(part, shown)
+    return message
 
 
 def _discard_output() -> None:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from runengine.cli.arguments import hindrance, whole_number
 from runengine.cli.timeline import plain
-from runengine.core import TERMINAL, TTL_S, Policy, ToolOutput
+from runengine.core import PRACTICAL, TERMINAL, TTL_S, Policy, ToolOutput
 from runengine.dialects import decode, write_run
+from runengine.dialects.kotlin_sql import masked
 from runengine.dialects.wire import NotJSON
 from runengine.embedding import Answer, Runtime
-from runengine.errors import RunEngineError, RunNotFound, TraceUnreadable
+from runengine.errors import RunEngineError, RunNotFound, SchemaMismatch, TraceUnreadable
 from runengine.stores import Store
 
 __all__ = ["add_parsers"]
@@ -23,6 +25,8 @@ Action = Callable[[Store, Policy, argparse.Namespace], int]
 
 _BUSY: Final = "--when-busy enqueue waits for its end, --when-busy interrupt cancels it"
 _STDIN: Final = "-"
+_TTL_MAX_S: Final = 36_525 * 86_400
+"""100 years."""
 
 
 def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -102,7 +106,9 @@ def _add_create(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     for name, what in (("thread", "the thread it runs on"), ("assistant", "who runs"), ("model", "the model to use")):
         parser.add_argument(f"--{name}", required=True, metavar=name[0].upper(), help=what)
     parser.add_argument("--id", metavar="ID", help="the run's id (made up)")
-    parser.add_argument("--ttl", type=int, metavar="S", help=f"seconds until its deadline ({TTL_S})")
+    parser.add_argument(
+        "--ttl", type=whole_number(1, _TTL_MAX_S), metavar="S", help=f"seconds until its deadline ({TTL_S})"
+    )
     parser.add_argument("--key", metavar="K", help="the same key with the same request gets the same answer")
     parser.add_argument("--metadata", type=_pair, action="append", default=[], metavar="K=V", help="may be given again")
     parser.add_argument(
@@ -123,7 +129,7 @@ def _pair(text: str) -> tuple[str, str]:
 def _create(store: Store, policy: Policy, arguments: argparse.Namespace) -> int:
     return _ask(
         arguments,
-        lambda: Runtime(store, policy=policy).create(
+        lambda: _runtime(store, policy).create(
             arguments.thread,
             arguments.assistant,
             arguments.model,
@@ -140,7 +146,7 @@ def _submit(store: Store, policy: Policy, arguments: argparse.Namespace) -> int:
     if bool(arguments.outputs) == (arguments.json is not None):
         return _misuse("submit", "give CALL_ID=OUTPUT…, or --json FILE")
     outputs = _from_file(arguments.json) if arguments.json is not None else _given(arguments.outputs)
-    return _ask(arguments, lambda: Runtime(store, policy=policy).submit_tool_outputs(arguments.run_id, outputs))
+    return _ask(arguments, lambda: _runtime(store, policy).submit_tool_outputs(arguments.run_id, outputs))
 
 
 def _modify(store: Store, policy: Policy, arguments: argparse.Namespace) -> int:
@@ -151,15 +157,21 @@ def _modify(store: Store, policy: Policy, arguments: argparse.Namespace) -> int:
         metadata = _read(arguments.json)
         if not isinstance(metadata, dict):
             raise TraceUnreadable(arguments.json, 0, 0, "expected a JSON object: the metadata, whole")
-    return _ask(arguments, lambda: Runtime(store, policy=policy).modify(arguments.run_id, metadata))
+    return _ask(arguments, lambda: _runtime(store, policy).modify(arguments.run_id, metadata))
 
 
 def _cancel(store: Store, policy: Policy, arguments: argparse.Namespace) -> int:
-    return _ask(arguments, lambda: Runtime(store, policy=policy).cancel(arguments.run_id, arguments.reason))
+    return _ask(arguments, lambda: _runtime(store, policy).cancel(arguments.run_id, arguments.reason))
 
 
 def _expire(store: Store, policy: Policy, arguments: argparse.Namespace) -> int:
-    return _ask(arguments, lambda: Runtime(store, policy=policy).expire(arguments.run_id))
+    return _ask(arguments, lambda: _runtime(store, policy).expire(arguments.run_id))
+
+
+def _runtime(store: Store, policy: Policy) -> Runtime:
+    if problem := hindrance(policy):
+        raise SchemaMismatch(store.url, f"{problem}: runengine store migrate URL --policy {PRACTICAL.name}")
+    return Runtime(store, policy=policy)
 
 
 def _given(pairs: Sequence[tuple[str, str]]) -> tuple[ToolOutput, ...]:
@@ -183,7 +195,7 @@ def _read(path: str) -> Any:
     try:
         return decode(sys.stdin.buffer.read() if path == _STDIN else Path(path).read_bytes())
     except OSError as error:
-        raise TraceUnreadable(path, 0, 0, f"cannot be read: {error.strerror}") from None
+        raise TraceUnreadable(masked(path), 0, 0, f"cannot be read: {error.strerror}") from None
     except NotJSON as error:
         raise TraceUnreadable(path, 0, 0, f"not JSON: {error.problem}") from None
 

@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO, cast
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from runengine.cli.arguments import generation_number
+from runengine.cli.arguments import generation_number, whole_number
 from runengine.core.generations import GENERATIONS
 from runengine.core.table import POLICIES, policy_named
 from runengine.dialects.documents import DIALECTS
@@ -46,6 +46,7 @@ One file is one recording: what is said of a run is said within it. Of a store, 
 the run's history (runengine runs history); whether the store itself is sound, says runengine store doctor."""
 
 _SHOW_BAR_FROM_BYTES = 8 * 1024 * 1024
+_FORGET_MAX = 1_000_000_000
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -104,7 +105,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--forget-after",
-        type=_count,
+        type=whole_number(0, _FORGET_MAX),
         default=FORGET_AFTER,
         metavar="N",
         help="ended runs that are remembered (%(default)s, about 2 kB each)",
@@ -129,12 +130,6 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"expected seconds >= 0, got {text!r}")
     return seconds
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"expected a whole number >= 0, got {text!r}")
-    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -179,7 +174,7 @@ def _violations(paths: list[str], reader: str, checker: Checker, unread: list[st
             print(f"runengine: {error}", file=sys.stderr)
         except OSError as error:
             unread.append(given)
-            print(f"runengine: {given}: {error.strerror or error}", file=sys.stderr)
+            print(f"runengine: {masked(given)}: {error.strerror or error}", file=sys.stderr)
 
 
 def _exit_code(summary: Summary, fail_on: Severity, unread: bool) -> int:

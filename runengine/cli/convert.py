@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
-import stat
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import copyfileobj
-from tempfile import NamedTemporaryFile
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from runengine.cli.arguments import generation_number
+from runengine.cli.files import output
 from runengine.core.candidates import span
 from runengine.core.generations import GENERATIONS
 from runengine.dialects import encode
 from runengine.dialects.detection import Detection, detect
 from runengine.dialects.documents import DIALECTS
-from runengine.dialects.kotlin_sql import described, is_database_url, masked, write_runs
+from runengine.dialects.kotlin_sql import ADDRESS, described, is_database_url, masked, write_runs
 from runengine.dialects.kotlin_sql.tables import DOCUMENT
 from runengine.dialects.limits import Loss
 from runengine.errors import DialectError, RunEngineError, TraceUnreadable
@@ -46,7 +43,7 @@ exit codes: 0 done (losses are told on standard error), 1 refused by --strict or
 KOTLIN_SQL: Final = "kotlin-sql"
 """The dialect that is tables."""
 
-_NOT_TABLES: Final = "kotlin-sql is tables: expected sqlite:///FILE or postgresql://…"
+_NOT_TABLES: Final = f"kotlin-sql is tables: expected {ADDRESS}"
 _BATCH: Final = 1000
 _TOLD_MAX: Final = 20
 
@@ -124,7 +121,7 @@ def _items(path: str, dialect: str) -> Iterator[Iterator[Item]]:
     if is_database_url(path):
         yield iter(read_kotlin_sql(path))
     elif dialect == KOTLIN_SQL:
-        raise TraceUnreadable(path, 0, 0, _NOT_TABLES)
+        raise TraceUnreadable(masked(path), 0, 0, _NOT_TABLES)
     else:
         with open_input(path) as file:
             yield natively(read_items(path, file), dialect)
@@ -142,7 +139,7 @@ def _observed(items: Iterable[Item], teller: _Teller) -> Iterator[Observation]:
 def _to_file(items: Iterable[Item], arguments: argparse.Namespace, teller: _Teller) -> bool:
     """Write JSON Lines; true where --strict refused them."""
     dialect = DIALECTS[arguments.target]
-    with _output(arguments.output) as out:
+    with output(arguments.output) as out:
         for item in _observed(items, teller):
             written = dialect.from_native(item.record, arguments.generation)
             teller.lost(item, written.losses)
@@ -161,7 +158,7 @@ class _Strict(RunEngineError):
 def _to_tables(items: Iterable[Item], arguments: argparse.Namespace, teller: _Teller) -> bool:
     """Write the tables in one transaction; true where --strict refused it."""
     if not is_database_url(arguments.output):
-        raise TraceUnreadable(arguments.output, 0, 0, "kotlin-sql needs sqlite:///FILE or postgresql://…")
+        raise TraceUnreadable(masked(arguments.output), 0, 0, f"kotlin-sql needs {ADDRESS}")
     batch: deque[Observation] = deque(maxlen=_BATCH)
 
     def documents() -> Iterator[dict[str, Any]]:
@@ -247,7 +244,7 @@ def _explain(path: str, dialect: str) -> int:
     if is_database_url(path):
         return _explain_tables(path)
     if dialect == KOTLIN_SQL:
-        raise TraceUnreadable(path, 0, 0, _NOT_TABLES)
+        raise TraceUnreadable(masked(path), 0, 0, _NOT_TABLES)
     groups = Counter[tuple[str, tuple[str, ...], tuple[int, ...]]]()
     reasons: dict[tuple[str, tuple[str, ...], tuple[int, ...]], Detection] = {}
     with open_input(path) as file:
@@ -258,7 +255,7 @@ def _explain(path: str, dialect: str) -> int:
                 groups[key] += 1
                 reasons.setdefault(key, found)
     if not groups:
-        print(f"runengine convert: {path}: no run was found", file=sys.stderr)
+        print(f"runengine convert: {masked(path)}: no run was found", file=sys.stderr)
         return 2
     print(_verdict(list(reasons.values())))
     for key, count in groups.most_common():
@@ -284,61 +281,3 @@ def _explain_tables(url: str) -> int:
     which = f"its tables and columns are those of {span(generations)}"
     print(f"{count:,} of {count:,}: {KOTLIN_SQL}, generation {span(generations)}: {which}")
     return 0
-
-
-class _Out:
-    """A file that appears whole or not at all."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.kept = True
-
-    def write(self, data: bytes) -> None:
-        self._file.write(data)
-
-    def discard(self) -> None:
-        self.kept = False
-
-
-@contextmanager
-def _output(path: str) -> Iterator[_Out]:
-    """Written beside its place and moved there at the end; for `-`, kept until the end and then copied."""
-    target = Path(path)
-    copied = path == "-" or (target.exists() and not target.is_file())  # a pipe or a device is written to
-    folder = None if copied else target.absolute().parent
-    try:
-        with NamedTemporaryFile(dir=folder, prefix=".runengine-", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                out = _Out(file)
-                yield out
-                file.flush()
-                if out.kept and copied:
-                    file.seek(0)
-                    _copy(file, path)
-                elif out.kept:
-                    temporary.chmod(_mode(target))
-                    temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise TraceUnreadable(path, 0, 0, f"cannot be written: {error.strerror or error}") from None
-
-
-def _copy(file: IO[bytes], path: str) -> None:
-    if path == "-":
-        copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.flush()
-        return
-    with Path(path).open("wb") as out:
-        copyfileobj(file, out)
-
-
-def _mode(target: Path) -> int:
-    """The mode of the file that is replaced, else what the umask leaves."""
-    try:
-        return stat.S_IMODE(target.stat().st_mode)
-    except FileNotFoundError:
-        umask = os.umask(0)
-        os.umask(umask)
-        return 0o666 & ~umask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
 import sys
 from collections import Counter
 from contextlib import closing
@@ -89,10 +90,15 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     code = 1 if _check(console, url) else 0
     run_id = told["takeover"][0].row.run.id
-    console.print("\nnext:", style="bold")
+    console.print(f"\nnext{' (URL: the address of the store)' if masked(url) != url else ''}:", style="bold")
     for command in ("runs list URL", f"runs history URL {run_id}", "check URL -v", "store doctor URL"):
-        console.print(f"  runengine {command.replace('URL', masked(url))}")
+        console.print(f"  runengine {command.replace('URL', _pasted(url))}")
     return code
+
+
+def _pasted(url: str) -> str:
+    """The address as a shell takes it; one with a password is not repeated."""
+    return shlex.quote(url) if masked(url) == url else '"$URL"'
 
 
 @frozen

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runengine.cli import asking
+from runengine.cli.arguments import whole_number
 from runengine.cli.timeline import STYLES, plain, print_timeline, shown_span
 from runengine.core import SECOND_US, STATUSES, Policy
 from runengine.dialects import write_run
@@ -41,8 +42,19 @@ examples:
 
 URL is sqlite:///FILE or postgresql://…; `runengine store init URL` makes a store. Each action has its own --help.
 JSON: list {"version":1,"runs":[the records as the API has them],"next":ID for --after or null}; show the record itself;
-history {"version":1,"run_id","entries":[…]} with times in microseconds; why and the others {"version":1, …}.
+history {"version":1,"run_id","entries":[…]} with times in microseconds; why and the others {"version":1, …}. A refusal
+is {"version":1,"ok":false,"kind", …}, on standard output too.
 exit codes: 0 done; 1 refused, or there is no such run; 2 misuse, or the store cannot be reached."""
+
+_LIST: Final = """\
+examples:
+  runengine runs list sqlite:///runs.db --status queued --status in_progress --limit 100
+  runengine runs list sqlite:///runs.db --since 2026-01-01 --format json | jq -r '.runs[].id'
+  runengine runs list sqlite:///runs.db --format json --after ID      the page after the one whose "next" was ID"""
+
+_LIMIT_MAX: Final = 1_000_000
+_MOMENT_MAX_S: Final = 253_402_300_799
+"""The last second of the year 9999, the last that dates are written of."""
 
 _NEAR_AMONG: Final = 500
 """Runs whose ids are looked through for one that was meant."""
@@ -77,7 +89,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_list(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = actions.add_parser("list", help="runs, the newest first", description="List runs, the newest first.")
+    parser = actions.add_parser(
+        "list",
+        help="runs, the newest first",
+        description="List runs, the newest first.",
+        epilog=_LIST,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("url", metavar="URL", help="the store: sqlite:///FILE or postgresql://…")
     parser.add_argument("--thread", metavar="ID", help="of this thread only")
     parser.add_argument(
@@ -92,7 +110,9 @@ def _add_list(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--since", type=_moment_s, metavar="TIME", help="created then or later: ISO 8601 (UTC unless it says) or Unix"
     )
     parser.add_argument("--until", type=_moment_s, metavar="TIME", help="created before then")
-    parser.add_argument("--limit", type=_positive, default=PAGE, metavar="N", help="runs at most (%(default)s)")
+    parser.add_argument(
+        "--limit", type=whole_number(1, _LIMIT_MAX), default=PAGE, metavar="N", help="runs at most (%(default)s)"
+    )
     parser.add_argument("--after", metavar="ID", help="begin after this run: the last of the page before")
     parser.add_argument("--format", choices=["table", "json"], default="table", help="(%(default)s)")
     parser.set_defaults(act=_list)
@@ -101,7 +121,7 @@ def _add_list(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _moment_s(text: str) -> int:
     """Unix seconds; of a time between two seconds the later, since records are stamped with whole ones."""
     if text.isascii() and text.isdigit():
-        return int(text)
+        return whole_number(0, _MOMENT_MAX_S)(text)
     try:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -111,12 +131,6 @@ def _moment_s(text: str) -> int:
             f"expected a time as 2026-01-31, 2026-01-31T09:00Z or 1769850000; got {text!r}"
         ) from None
     return seconds + bool(moment.microsecond)
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"expected a whole number > 0, got {text!r}")
-    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -134,18 +148,22 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             code: int = arguments.act(store, policy, arguments)
         except RunNotFound as error:
-            print(f"runengine: {plain(str(error))}{_meant(store, error.run_id)}", file=sys.stderr)
+            message = f"{error}{_meant(store, error.run_id)}"
+            if arguments.format == "json":
+                refusal = {"version": 1, "ok": False, "kind": "not_found", "run_id": error.run_id, "message": message}
+                _print_json(refusal)
+            else:
+                print(f"runengine: {plain(message)}", file=sys.stderr)
             return 1
         return code
 
 
 def _is_text(text: str) -> bool:
-    """Whether no byte of it was foreign to the locale; a database would not take it."""
+    """Whether it has no byte that is foreign to the locale, and no zero; a database would not take it."""
     try:
-        text.encode()
+        return b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False
-    return True
 
 
 def _meant(store: Store, run_id: str) -> str:

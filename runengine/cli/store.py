@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Final
 
 from attrs import asdict
 
+from runengine.cli.arguments import hindrance
+from runengine.cli.files import output
 from runengine.cli.timeline import plain
 from runengine.core import POLICIES, PRACTICAL, SECOND_US, Policy, policy_named
 from runengine.dialects.kotlin_sql import masked
@@ -45,6 +46,7 @@ _BATCH: Final = 1000
 _TOLD_MAX: Final = 20
 _TICK: Final = 500
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_AGE_MAX_S: Final = 36_525 * 86_400
 
 Action = Callable[[argparse.Namespace], int]
 
@@ -77,7 +79,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 _INIT: Final = """\
 The tables, their CHECKs and triggers keep every run to the rules of the policy, whoever writes.
 example:
-  runengine store init sqlite:///runs.db --policy documented      only the 11 published steps"""
+  runengine store init sqlite:///runs.db --policy permissive      steps of lax orchestrators are legal too
+Under `documented`, the published steps alone, some runs could never end: that policy is for `runengine check`."""
 
 _MIGRATE: Final = """\
 In one transaction, and no run is lost. Stop what writes first: an engine of another version or policy is refused.
@@ -94,7 +97,8 @@ rules:
 
 _VACUUM: Final = """\
 Runs that have not ended are never touched. Of a compacted run the record stays, and of its history one entry, its end;
-of a forgotten run nothing stays, nor of the answers given under idempotency keys so long ago.
+of a forgotten run nothing stays, nor of the answers given under idempotency keys so long ago. A reader of the feed that
+lags behind a compaction gets one entry of kind `snapshot` instead of that run's events: give it time to catch up.
 Room that becomes free in a SQLite file is used for new runs; --shrink gives it back to the disk, and writers wait
 meanwhile. PostgreSQL does that by itself (autovacuum).
 example:
@@ -162,7 +166,10 @@ def _duration_s(text: str) -> int:
     found = re.fullmatch(r"(\d{1,9})([smhdw])", text, re.ASCII)
     if found is None:
         raise argparse.ArgumentTypeError(f"expected a time as 30s, 10m, 12h, 7d or 2w; got {text!r}")
-    return int(found[1]) * _UNITS_S[found[2]]
+    age_s = int(found[1]) * _UNITS_S[found[2]]
+    if age_s > _AGE_MAX_S:
+        raise argparse.ArgumentTypeError(f"expected at most {_AGE_MAX_S // _UNITS_S['d']}d, 100 years; got {text!r}")
+    return age_s
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -178,6 +185,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> int:
+    if arguments.policy and (problem := hindrance(policy_named(arguments.policy))):
+        return _misuse("init", problem)
     try:
         found = schema_of(arguments.url)
     except StoreUnavailable:  # there is no such file yet; whatever else it is, opening says
@@ -190,7 +199,14 @@ def _init(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _misuse(action: str, problem: str) -> int:
+    print(f"runengine store {action}: {problem}", file=sys.stderr)
+    return 2
+
+
 def _migrate(arguments: argparse.Namespace) -> int:
+    if arguments.policy and (problem := hindrance(policy_named(arguments.policy))):
+        return _misuse("migrate", problem)
     before = schema_of(arguments.url) or {}
     changed = migrate_store(arguments.url, _kept_policy(arguments, before))
     after = schema_of(arguments.url) or {}
@@ -257,14 +273,12 @@ def _n(count: int, noun: str) -> str:
 
 def _vacuum(arguments: argparse.Namespace) -> int:
     if arguments.compact_after is None and arguments.forget_after is None and not arguments.shrink:
-        print("runengine store vacuum: say what may go: --compact-after 7d, --forget-after 90d", file=sys.stderr)
-        return 2
+        return _misuse("vacuum", "say what may go: --compact-after 7d, --forget-after 90d")
     now_us = SYSTEM.now_us()
     store, _ = open_as_made(arguments.url)
     with closing(store):
         if arguments.shrink and not isinstance(store, Shrinking):
-            print(f"runengine store vacuum: {store.url}: it makes room by itself; leave out --shrink", file=sys.stderr)
-            return 2
+            return _misuse("vacuum", f"{store.url}: it makes room by itself; leave out --shrink")
         for age_s, what, do in (
             (arguments.forget_after, "forgotten", store.forget),
             (arguments.compact_after, "compacted", store.compact),
@@ -288,7 +302,7 @@ def _export(arguments: argparse.Namespace) -> int:
     store, policy = open_as_made(arguments.url)
     with closing(store), _ticks("lines") as tick:
         try:
-            with _output(arguments.output) as out:
+            with output(arguments.output or "-", private=True, at_once=True) as out:
                 for number, line in enumerate(export(store, policy), 1):
                     out.write(line)
                     tick(number)
@@ -296,30 +310,6 @@ def _export(arguments: argparse.Namespace) -> int:
             where = "runengine store doctor URL says where"
             raise StoreError(f"{store.url}: what it holds cannot be read ({error}); {where}") from None
     return 0
-
-
-@contextmanager
-def _output(path: str | None) -> Iterator[IO[bytes]]:
-    """Standard output, or a file that is moved to its place once it is whole."""
-    if path is None or path == "-":
-        yield sys.stdout.buffer
-        sys.stdout.flush()
-        return
-    target = Path(path)
-    if target.exists() and not target.is_file():  # a pipe or a device is written to
-        with target.open("wb") as file:
-            yield file
-        return
-    try:
-        with NamedTemporaryFile(dir=target.absolute().parent, prefix=".runengine-", delete=False) as file:
-            try:
-                yield file  # readable by its owner alone, as what runs hold is nobody else's
-                file.flush()
-                Path(file.name).replace(target)
-            finally:
-                Path(file.name).unlink(missing_ok=True)
-    except OSError as error:
-        raise TraceUnreadable(path, 0, 0, f"cannot be written: {error.strerror or error}") from None
 
 
 def _import(arguments: argparse.Namespace) -> int:
@@ -333,7 +323,7 @@ def _import(arguments: argparse.Namespace) -> int:
             if isinstance(error, RunEngineError) and not isinstance(error, StoreError):
                 raise
             tick.clear()
-            print(f"runengine store import: {plain(arguments.file)}: {plain(str(error))}", file=sys.stderr)
+            print(f"runengine store import: {plain(masked(arguments.file))}: {plain(str(error))}", file=sys.stderr)
             print("runengine store import: nothing was taken in", file=sys.stderr)
             return 1
     told = f"{_n(done.waiting, 'waiting create')}, {_n(done.keys, 'idempotency key')}"
@@ -349,7 +339,7 @@ def _input(path: str) -> Iterator[IO[bytes]]:
     try:
         file = Path(path).open("rb")  # noqa: SIM115 - closed below; only opening may be reported as such
     except OSError as error:
-        raise TraceUnreadable(path, 0, 0, f"cannot be read: {error.strerror or error}") from None
+        raise TraceUnreadable(masked(path), 0, 0, f"cannot be read: {error.strerror or error}") from None
     with file:
         yield file
 
@@ -358,8 +348,7 @@ def _schema(arguments: argparse.Namespace) -> int:
     given = arguments.url
     database = given if given in DATABASES else database_of(given)
     if database is None:
-        print("runengine store schema: memory: has no tables; give sqlite or postgres", file=sys.stderr)
-        return 2
+        return _misuse("schema", "memory: has no tables; give sqlite or postgres")
     print(script(database, policy_named(arguments.policy)), end="")
     return 0
 

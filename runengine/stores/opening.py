@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from runengine.core import POLICIES, PRACTICAL, Policy
-from runengine.dialects.kotlin_sql import masked
+from runengine.dialects.kotlin_sql import ADDRESS, masked
 from runengine.errors import StoreUnavailable
 from runengine.stores.base import AsyncStore, Store
 from runengine.stores.memory import MemoryStore
@@ -25,7 +25,7 @@ __all__ = [
     "stored_policy",
 ]
 
-_FORMS: Final = "memory:, sqlite:///FILE or postgresql://…"
+_FORMS: Final = f"memory:, {ADDRESS}"
 
 
 def open_store(url: str, policy: Policy = PRACTICAL, *, create: bool = True) -> Store:

@@ -17,6 +17,9 @@ from runengine.embedding.plans.moves import Context, Moves
 from runengine.stores import Row, Step
 from runengine.stores.columns import COLUMNS, entry_values, row_values
 
+MISSED: list[bool] = []
+"""One for each requirement that was not met, in this process."""
+
 T0_US = 1_767_258_000_000_000
 COLUMN_NAMES = tuple(column.name for column in COLUMNS if column.name != "body")
 ENTRY_NAMES = ("run_id", "seq", "kind", "name", "at_us", "status", "data", "worker", "fence")
@@ -78,9 +81,13 @@ def timed(work: Callable[[], object]) -> float:
 def by_many(threads: int, work: Callable[[Any], object], items: Sequence[Any]) -> Callable[[], None]:
     """The same work by that many callers at once."""
 
+    def one(share: Sequence[Any]) -> None:
+        for item in share:
+            work(item)
+
     def run() -> None:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, items))
+            list(pool.map(one, [items[place::threads] for place in range(threads)]))
 
     return run
 
@@ -101,10 +108,18 @@ def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
         yield items[place : place + size]
 
 
-def pair(name: str, ours: float, theirs: float, count: int, need: str) -> None:
-    """Print one comparison: rates, and how many times as fast ours is."""
+def pair(name: str, ours: float, theirs: float, count: int, need: float) -> None:
+    """Print one comparison: rates, how many times as fast ours is, and whether that is enough."""
     ratio = theirs / ours
-    print(f"{name:<58} {count / ours:>9,.0f}/s  {count / theirs:>9,.0f}/s   {ratio:>6.2f}   {need}")
+    rates = f"{name:<58} {count / ours:>9,.0f}/s  {count / theirs:>9,.0f}/s"
+    print(f"{rates}   {ratio:>6.2f}   {need:.2f}{met(ratio >= need)}")
+
+
+def met(is_met: bool) -> str:
+    """Nothing where a requirement is met; else a word, and the command ends with code 1."""
+    if not is_met:
+        MISSED.append(True)
+    return "" if is_met else "   NOT MET"
 
 
 def header(theirs: str) -> None:
@@ -117,12 +132,14 @@ __all__ = [
     "ENTRY_NAMES",
     "GUARD",
     "birth",
+    "MISSED",
     "by_many",
     "chunks",
     "fill",
     "folder",
     "header",
     "in_turn",
+    "met",
     "pair",
     "raw_values",
     "start_of",

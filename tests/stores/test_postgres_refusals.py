@@ -18,6 +18,7 @@ from attrs import evolve
 from runengine.errors import SchemaMismatch, StoreError, StoreUnavailable
 from runengine.stores import Commit, Facts, Outcome, RunQuery, Step, Wants
 from runengine.stores.postgres import AsyncPostgresStore, PostgresStore
+from runengine.stores.schema import SCHEMA_VERSION
 from tests.stores.asking import NOW_US, Ask, birth, new_row, note
 
 
@@ -131,7 +132,9 @@ def test_a_store_that_is_not_there_is_made_only_if_asked(postgres_url: str) -> N
     PostgresStore.open(postgres_url, create=False).close()
 
 
-@pytest.mark.parametrize(("version", "said"), [("9", "9 is newer than 1"), ("0", "store migrate URL"), ("x", "no n")])
+@pytest.mark.parametrize(
+    ("version", "said"), [("9", f"9 is newer than {SCHEMA_VERSION}"), ("0", "store migrate URL"), ("x", "no n")]
+)
 def test_a_store_of_another_version_is_refused(
     store: PostgresStore, postgres_url: str, version: str, said: str
 ) -> None:
@@ -188,7 +191,7 @@ def test_a_pool_in_use_and_a_closed_store_are_told(postgres_url: str) -> None:
     """A request that no connection comes free for, or that comes too late, is told so."""
     small = PostgresStore.open(postgres_url, connections_max=1, timeout_s=0.2)
     small.execute(birth("r1"))
-    inside = evolve(note("r1", meanwhile=lambda: small.row("r1")), wants=Wants(run_id="r1"))
+    inside = evolve(note("r1", meanwhile=lambda: small.row("r1")), wants=Wants(run_id="r1", key="k"))
     with pytest.raises(StoreUnavailable, match="all 1 connections"):
         small.execute(inside)
     assert small.execute(note("r1")) == 2

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import sqlalchemy as sa
 from attrs import frozen
@@ -310,8 +310,13 @@ def _address(url: str) -> sa.URL:
         address = make_url(url)
     except (ArgumentError, ValueError):
         address = None
-    # an @ that is not quoted leaves the end of a password in the host, which drivers print
-    if address is None or address.drivername not in _DRIVERS or not address.database or "@" in (address.host or ""):
+    # an @ that is not quoted leaves (the end of) a password in the host or the name, which drivers and servers print
+    known = address is not None and address.drivername in _DRIVERS and address.database
+    if (
+        address is None
+        or not known
+        or (address.drivername != "sqlite" and "@" in unquote(f"{address.host}{address.database}"))
+    ):
         raise DialectError(f"{masked(url)}: expected sqlite:///FILE or postgresql://HOST/DATABASE")
     return address
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import select
 from collections.abc import Sequence
-from threading import Lock
 from typing import Any, Final, TypeAlias
 
 from runengine.errors import StoreError, StoreUnavailable
+from runengine.stores.postgres.hot import Hot
 from runengine.stores.postgres.wording import NOT_TEXT, Gone, Where
 
 try:
@@ -57,8 +57,6 @@ _SETTINGS: Final = b"""SELECT set_config('lock_timeout', %(ms)s, false),
   set_config('plan_cache_mode', 'force_generic_plan', false)"""
 """Every statement has its index. A plan made while the tables were small would read them whole when they are large;
 and one plan serves all values, so that the first five executions need not each make their own."""
-
-_HOT_MAX: Final = 4
 
 
 def understood(error: Exception, where: Where) -> Exception:
@@ -261,9 +259,7 @@ class Connections:
             timeout=where.timeout_s,
             configure=self._configure,
         )
-        self._hot: Final[list[Connection]] = []
-        self._lock: Final = Lock()
-        self._waiting = 0
+        self._hot: Final[Hot[Connection]] = Hot()
 
     def _configure(self, connection: Connection) -> None:
         ask(connection, _settings(self.where))
@@ -275,9 +271,7 @@ class Connections:
     def close(self) -> None:
         """Close every connection."""
         self._pool.close()
-        with self._lock:
-            hot, self._hot[:] = list(self._hot), ()
-        for connection in hot:
+        for connection in self._hot.close():
             connection.close()
 
     def connect(self) -> Connection:
@@ -311,24 +305,17 @@ class Connections:
 
     def give(self, connection: Connection) -> None:
         """Give it back, or away if it is broken."""
-        with self._lock:
-            is_hot = not self._waiting and len(self._hot) < _HOT_MAX and _is_fit(connection) and not self._pool.closed
-            if is_hot:
-                self._hot.append(connection)
-        if not is_hot:
+        if not (_is_fit(connection) and self._hot.keep(connection)):
             self._pool.putconn(connection)
 
     def _any(self) -> Connection:
-        """The one that was used last, as its plans are made and its pages are warm, or one of the pool."""
-        with self._lock:
-            if self._hot:
-                return self._hot.pop()
-            self._waiting += 1  # from now on what is given back goes to the pool, where this one waits
+        connection = self._hot.take()
+        if connection is not None:
+            return connection
         try:
             return self._pool.getconn()
         finally:
-            with self._lock:
-                self._waiting -= 1
+            self._hot.served()
 
 
 class AsyncConnections:
@@ -351,9 +338,7 @@ class AsyncConnections:
             timeout=where.timeout_s,
             configure=self._configure,
         )
-        self._hot: Final[list[AsyncConnection]] = []
-        self._lock: Final = Lock()
-        self._waiting = 0
+        self._hot: Final[Hot[AsyncConnection]] = Hot()
 
     async def _configure(self, connection: AsyncConnection) -> None:
         await ask_async(connection, _settings(self.where))
@@ -365,9 +350,7 @@ class AsyncConnections:
     async def close(self) -> None:
         """As `Connections.close`."""
         await self._pool.close()
-        with self._lock:
-            hot, self._hot[:] = list(self._hot), ()
-        for connection in hot:
+        for connection in self._hot.close():
             await connection.close()
 
     async def connect(self) -> AsyncConnection:
@@ -403,21 +386,14 @@ class AsyncConnections:
 
     async def give(self, connection: AsyncConnection) -> None:
         """As `Connections.give`."""
-        with self._lock:
-            is_hot = not self._waiting and len(self._hot) < _HOT_MAX and _is_fit(connection) and not self._pool.closed
-            if is_hot:
-                self._hot.append(connection)
-        if not is_hot:
+        if not (_is_fit(connection) and self._hot.keep(connection)):
             await self._pool.putconn(connection)
 
     async def _any(self) -> AsyncConnection:
-        """The one that was used last, as its plans are made and its pages are warm, or one of the pool."""
-        with self._lock:
-            if self._hot:
-                return self._hot.pop()
-            self._waiting += 1  # from now on what is given back goes to the pool, where this one waits
+        connection = self._hot.take()
+        if connection is not None:
+            return connection
         try:
             return await self._pool.getconn()
         finally:
-            with self._lock:
-                self._waiting -= 1
+            self._hot.served()

@@ -42,7 +42,8 @@ _SENTENCES: Final = {
     "then ask again",
     sqlite3.SQLITE_LOCKED: "another connection of this process keeps its tables locked; end what it does, ask again",
     sqlite3.SQLITE_FULL: "the disk is full; make room, then ask again",
-    sqlite3.SQLITE_READONLY: "it is read-only: let this user write the file and its folder, then ask again",
+    sqlite3.SQLITE_READONLY: "it is read-only: let this user write the file and its folder, or copy it to a folder that "
+    "this user may write",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: see that this user may read and write the file and its folder",
     sqlite3.SQLITE_PERM: "this user may not open it; let this user read and write the file and its folder",
     sqlite3.SQLITE_AUTH: "this user may not open it; let this user read and write the file and its folder",
@@ -57,6 +58,7 @@ _SENTENCES: Final = {
 }
 _CLOSED: Final = "the store is closed; open it again"
 _GONE: Final = "the file is gone: it was moved or removed while it was open; bring it back, or open the store again"
+_CHANGED: Final = "it is read-only here, and another user wrote it while it was read; ask again"
 _REPLACED: Final = "another file has taken the place of the one that was opened; open the store again"
 
 
@@ -111,6 +113,32 @@ class Place:
             raise ValueError(f"durability must be full or normal; got {durability!r}")
         return cls(file=Path(path).absolute(), url=url, busy_s=busy_s, durability=durability)
 
+    def is_writable(self) -> bool:
+        """Whether this user may write the file, and what SQLite puts beside it."""
+        return os.access(self.file, os.W_OK) and os.access(self.file.parent, os.W_OK)
+
+    def mode(self, *, create: bool) -> str:
+        """How SQLite is to open the file.
+
+        Readers of a file in WAL mode write beside it, to be seen by writers. Where they may not, and nobody has it open
+        (there is no such file), it is read as one that does not change.
+        """
+        if create:
+            return "rwc"
+        if self.is_writable():
+            return "rw"
+        return "ro" if self.stamp() is None else "ro&immutable=1"
+
+    def stamp(self) -> tuple[int, int] | None:
+        """What tells whether a file that is read without locks has changed; None where it is read with them."""
+        if self.is_writable() or Path(f"{self.file}-wal").exists():
+            return None
+        try:
+            found = self.file.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
+
     def unavailable(self, problem: str) -> StoreUnavailable:
         """The error that says so of this file."""
         return StoreUnavailable(self.url, problem)
@@ -133,6 +161,15 @@ class Place:
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+    def check_still(self, stamp: tuple[int, int] | None) -> None:
+        """See that a file that was read without locks has not changed meanwhile.
+
+        Raises:
+            StoreUnavailable: it has.
+        """
+        if stamp is not None and self.stamp() != stamp:
+            raise self.unavailable(_CHANGED)
 
     def check(self, identity: tuple[int, int] | None) -> None:
         """See that the file is still the one that was opened; SQLite would go on writing into one that is removed.
@@ -170,7 +207,7 @@ def connect(place: Place, *, create: bool = False, writes: bool = False) -> Conn
         raise place.unavailable("this is a folder; give a file")
     if not create and not place.file.exists():
         raise place.unavailable("there is no such file; make a store: runengine store init URL")
-    address = f"file:{quote(str(place.file))}?mode={'rwc' if create else 'rw'}"
+    address = f"file:{quote(str(place.file))}?mode={place.mode(create=create)}"
     connection = None
     try:
         connection = sqlite3.connect(

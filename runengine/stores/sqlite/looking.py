@@ -41,13 +41,16 @@ def schema_rows(path_or_url: str | Path) -> dict[str, str] | None:
         raise understood(error, place) from None
 
 
-def problems(connection: Connection, policy: Policy, *, is_full: bool = True) -> Iterator[str]:
+def problems(
+    connection: Connection, policy: Policy, *, is_full: bool = True, is_writable: bool = True
+) -> Iterator[str]:
     """What is wrong with the file, its settings and its tables; the whole file is read.
 
     Args:
         connection: To the file.
         policy: Whose rules its tables are made for.
         is_full: Whether commits are to survive a power cut.
+        is_writable: Whether this user may write it; else nobody's mode is known, as it is read without one.
 
     Example:
         >>> import sqlite3
@@ -56,7 +59,7 @@ def problems(connection: Connection, policy: Policy, *, is_full: bool = True) ->
         'journal_mode is memory, not wal'
     """
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-    if mode != "wal":
+    if is_writable and mode != "wal":
         yield f"journal_mode is {mode}, not wal: readers and the writer block each other"
     (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
     if is_full and synchronous < _FULL:

@@ -23,6 +23,8 @@ _PAUSE_S: Final = 0.005
 def prepare(place: Place, policy: Policy, *, create: bool) -> tuple[int, int] | None:
     """See that the file is there, in WAL mode, and its tables are this engine's; what tells the file from another.
 
+    One that this user may only read is left in the mode it is in, unless it is to be made where there is none.
+
     Args:
         place: The file.
         policy: Whose rules the tables keep.
@@ -47,7 +49,8 @@ def prepare(place: Place, policy: Policy, *, create: bool) -> tuple[int, int] | 
                 _run(connection, statements("sqlite", policy))
             connection.execute("COMMIT")
         compare(connection, place, policy)
-        _switch_to_wal(connection, place)
+        if create or place.is_writable():
+            _switch_to_wal(connection, place)
         return place.identity()
 
     return _patiently(place, prepared, create=create)

@@ -57,9 +57,13 @@ class Readers:
                 self._returned.wait()
             self._lent += 1
             connection = self._idle.pop() if self._idle else None
+        stamp = None
         try:
+            if connection is None:  # one that reads without locks is never used again: it sees no change
+                stamp = self._place.stamp()
             connection = self.open(connection)
             yield connection
+            self._place.check_still(stamp)
         except FAILURES as error:
             raise understood(error, self._place) from None
         finally:
@@ -67,7 +71,8 @@ class Readers:
                 self._lent -= 1
                 if self._held:
                     self._returned.notify_all()
-                if connection is not None and len(self._idle) < _IDLE_MAX and not self._closed:
+                keeps = len(self._idle) < _IDLE_MAX and not self._closed and stamp is None
+                if connection is not None and keeps:
                     self._idle.append(connection)
                     connection = None
             if connection is not None:

@@ -124,7 +124,8 @@ class SQLiteStore(Upkeep):
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the file, its settings and its tables; the whole file is read."""
         with self._reading() as connection:
-            return tuple(problems(connection, self._policy, is_full=self._place.durability == "full"))
+            is_full, is_writable = self._place.durability == "full", self._place.is_writable()
+            return tuple(problems(connection, self._policy, is_full=is_full, is_writable=is_writable))
 
     def shrink(self) -> int:
         """Give free room back to the disk, while writers wait; how many bytes."""

@@ -113,7 +113,7 @@ class LeaseTests(Suite):
         assert entries[3].data["fence"] == 1
 
     def test_late_and_nobody_came(self, runtime: Runtime, clock: ManualClock) -> None:
-        """A worker whose lease ran out may still finish until the lease is swept away; then its work is kept as lost."""
+        """A worker whose lease ran out may finish until the lease is swept away; then its work is kept as lost."""
         for run_id, is_swept in (("run_1", False), ("run_2", True)):
             born(runtime, run_id)
             fence = claimed(runtime).fence

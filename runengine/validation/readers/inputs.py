@@ -10,6 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+from runengine.dialects.kotlin_sql import ADDRESS, is_like_address, masked
 from runengine.dialects.wire import NotJSON, decode
 from runengine.errors import TraceUnreadable
 from runengine.validation.observations import Item, Unreadable
@@ -52,7 +53,8 @@ def expand(paths: Iterable[str]) -> Iterator[str]:
         elif has_magic(path) and (found := sorted(glob(path, recursive=True))):  # noqa: PTH207 - an absolute pattern has no Path.glob
             yield from (f for f in found if Path(f).is_file())
         else:
-            raise TraceUnreadable(path, 0, 0, "there is no such file or folder")
+            known = f"; a database is given as {ADDRESS}" if is_like_address(path) else ""
+            raise TraceUnreadable(masked(path), 0, 0, f"there is no such file or folder{known}")
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -87,7 +89,8 @@ def open_input(path: str) -> Iterator[BinaryIO]:
     try:
         file = Path(path).open("rb")  # noqa: SIM115 - closed below; only opening may be reported as such
     except OSError as error:
-        raise TraceUnreadable(path, 0, 0, error.strerror or str(error)) from None
+        known = f"; a database is given as {ADDRESS}" if is_like_address(path) else ""
+        raise TraceUnreadable(masked(path), 0, 0, f"{error.strerror or error}{known}") from None
     with file:
         yield file
 

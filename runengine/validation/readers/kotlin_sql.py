@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from runengine.dialects.kotlin_sql import is_kotlin_sql, masked, read_runs
 from runengine.errors import DialectError, TraceUnreadable
 from runengine.validation.observations import Observation
 
 __all__ = ["read_kotlin_sql"]
+
+_NEITHER: Final = (
+    "it is neither a runengine store nor does it have the kotlin-sql tables (no table RunObject); runengine store init "
+    "URL makes a store"
+)
 
 
 def read_kotlin_sql(url: str) -> Iterator[Observation]:
@@ -27,7 +33,7 @@ def read_kotlin_sql(url: str) -> Iterator[Observation]:
     """
     try:
         if not is_kotlin_sql(url):
-            raise TraceUnreadable(masked(url), 0, 0, "it has no table RunObject, so no reader is known for it")
+            raise TraceUnreadable(masked(url), 0, 0, _NEITHER)
         for number, document in enumerate(read_runs(url), 1):
             yield Observation(document, number)
     except DialectError as error:

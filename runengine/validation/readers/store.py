@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Final
 
 from runengine.core import PERMISSIVE, SECOND_US, RunObject
 from runengine.dialects import write_run
@@ -11,30 +12,38 @@ from runengine.dialects.kotlin_sql import masked
 from runengine.errors import DialectError, StoreError, TraceUnreadable
 from runengine.stores.base import Store
 from runengine.stores.folding import fold
-from runengine.stores.opening import open_as_made, schema_of
+from runengine.stores.opening import database_of, open_as_made, schema_of
 from runengine.stores.records import Entry, Row
 from runengine.stores.walking import Hole, every_entry, readable_rows, steady
 from runengine.validation.observations import Item, Observation, Unreadable
 
 __all__ = ["is_store", "read_store"]
 
+_TO_MAKE: Final = "; make a store: "
+"""What a store says to do about a file that is not there; to somebody who has runs to check it is no help."""
+
 
 def is_store(url: str) -> bool:
     """Whether a database is a store of this engine, told by its table `runengine_schema`.
 
-    One that cannot be opened is none.
-
     Args:
-        url: `sqlite:///FILE` or `postgresql://…`.
+        url: An address; one of which no store is known is that of none.
+
+    Raises:
+        TraceUnreadable: it cannot be opened.
 
     Example:
-        >>> is_store("sqlite:///nowhere.db")
+        >>> is_store("mysql://runs")
         False
     """
     try:
-        return schema_of(url) is not None
+        database_of(url)
     except StoreError:
         return False
+    try:
+        return schema_of(url) is not None
+    except StoreError as error:
+        raise _unreadable(url, error) from None
 
 
 def read_store(url: str) -> Iterator[Item]:
@@ -53,7 +62,7 @@ def read_store(url: str) -> Iterator[Item]:
     Example:
         >>> list(read_store("sqlite:///nowhere.db"))
         Traceback (most recent call last):
-        runengine.errors.TraceUnreadable: sqlite:///nowhere.db: there is no such file; make a store: runengine store ...
+        runengine.errors.TraceUnreadable: sqlite:///nowhere.db: there is no such file
     """
     try:
         store, _ = open_as_made(url)
@@ -64,7 +73,12 @@ def read_store(url: str) -> Iterator[Item]:
                 else:
                     yield from _life(still, row)
     except StoreError as error:
-        raise TraceUnreadable(masked(url), 0, 0, str(error).removeprefix(f"{masked(url)}: ")) from None
+        raise _unreadable(url, error) from None
+
+
+def _unreadable(url: str, error: StoreError) -> TraceUnreadable:
+    problem = str(error).removeprefix(f"{masked(url)}: ")
+    return TraceUnreadable(masked(url), 0, 0, problem.partition(_TO_MAKE)[0])
 
 
 def _life(store: Store, row: Row) -> Iterator[Item]:
