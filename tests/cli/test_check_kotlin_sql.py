@@ -73,18 +73,20 @@ def test_readers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_other_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A database without the tables has no reader, and the line says why."""
+    """A database without the tables has no reader, and the line says what it is not."""
     url = f"sqlite:///{tmp_path}/a.db"
     with sa.create_engine(url).begin() as connection:
         connection.exec_driver_sql("CREATE TABLE runs (id TEXT)")
-    code, _, err = check(capsys, url)
-    assert code == 2
-    assert f"{url}: it has no table RunObject" in err
+    (tmp_path / "empty.db").touch()
+    for none in (url, f"sqlite:///{tmp_path}/empty.db"):
+        code, _, err = check(capsys, none)
+        assert code == 2
+        assert f"{none}: it is neither a runengine store nor does it have the kotlin-sql tables" in err
 
 
 def test_a_password_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """Not where the server does not answer, either."""
     code, _, err = check(capsys, "postgresql://me:s3cret@127.0.0.1:1/runs")
     assert code == 2
-    assert "postgresql://me:***@127.0.0.1:1/runs: " in err
+    assert "postgresql://me:***@127.0.0.1:1/runs: nothing listens there" in err
     assert "s3cret" not in err

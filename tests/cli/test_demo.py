@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,6 +150,24 @@ def test_the_commands_it_names_work(played: Played, capsys: pytest.CaptureFixtur
     assert "run_demo10b" in capsys.readouterr().out
 
 
+def test_the_commands_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An address is quoted for the shell; one with a password is not repeated, an empty one hides nothing."""
+    spaced = f"sqlite:///{tmp_path}/my runs.db"
+    assert main(["demo", "--store", spaced]) == 0
+    commands = capsys.readouterr().out.split("next:\n")[1].splitlines()
+    assert [shlex.split(command)[1:] for command in commands][2] == ["check", spaced, "-v"]
+    server = get_server(tmp_path / "pg")
+    try:
+        url = server.get_uri()
+        assert "postgres:@" in url
+        assert main(["demo", "--store", url]) == 0
+        out = capsys.readouterr().out
+        assert "***" not in out
+        assert shlex.split(out.split("next:\n")[1].splitlines()[2])[1:] == ["check", url, "-v"]
+    finally:
+        server.cleanup()
+
+
 def test_again(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
     """On a named store, a demo cancels what one before left open, and has ids of its own; else it begins anew."""
     with Runtime(URL) as runtime:
@@ -183,6 +202,7 @@ def test_on_postgresql(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         out, err = capsys.readouterr()
         assert "clean: 11 runs on 10 threads, 40 observations" in out
         assert "should have ended" not in out
+        assert 'next (URL: the address of the store):\n  runengine runs list "$URL"\n' in out
         assert main(["runs", "list", url, "--status", "expired"]) == 0
         (_, line) = capsys.readouterr().out.splitlines()
         assert main(["runs", "history", url, line.split()[0]]) == 0

@@ -38,8 +38,13 @@ _schemes = st.sampled_from(
         "postgresql:///",
         "postgresql:",
         "postgresql//",
+        "mysql://",
+        "postgresql+psycopg://",
+        "sqlite://",
+        " postgresql://",
+        "//",
+        "'postgresql://",
     ]
-    + ["mysql://", "postgresql+psycopg://", "sqlite://", " postgresql://", "//", "'postgresql://"]
 )
 _users = st.builds(
     "{}u{}{}{}{}/x".format,
@@ -56,7 +61,7 @@ _queries = st.builds(
 )  # fmt: skip
 _pairs = st.builds(
     "{}{}{}{}{}".format,
-    st.sampled_from(["", "host=127.0.0.1 port=1 ", "dbname=x user=u ", "host=127.0.0.1\n", "postgresql://127.0.0.1:1/x "]),
+    st.sampled_from(["", "host=127.0.0.1 port=1 ", "user=u ", "host=127.0.0.1\n", "postgresql://127.0.0.1:1/x "]),
     _words, st.sampled_from(["=", " = ", "%3D"]),
     st.sampled_from([SECRET, f"'a {SECRET}'", f"'a\\' {SECRET}'", f'"a {SECRET}"', f"'{SECRET}"]),
     st.sampled_from(["", " dbname=x", " sslmode=disable host=127.0.0.1 port=1"]),
@@ -87,9 +92,22 @@ def test_a_masked_address_holds_no_secret(address: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["runs.jsonl", "/tmp/a b/runs.jsonl", "-", "memory:", "sqlite:///runs.db", "sqlite:////tmp/a@b:c.db", "100%.jsonl"]
-    + ["C:\\runs\\a.jsonl", "postgresql://me@h:5432/x", "postgresql://postgres:@/x?host=/tmp", "run_1"]
-    + ["postgresql://me@h1:1,[::1]:2/x?sslmode=require&options=-csearch_path%3Dx", "host=h dbname=x", "recordings/*"],
+    [
+        "runs.jsonl",
+        "/tmp/a b/runs.jsonl",
+        "-",
+        "memory:",
+        "sqlite:///runs.db",
+        "sqlite:////tmp/a@b:c.db",
+        "100%.jsonl",
+        "C:\\runs\\a.jsonl",
+        "postgresql://me@h:5432/x",
+        "postgresql://postgres:@/x?host=/tmp",
+        "run_1",
+        "postgresql://me@h1:1,[::1]:2/x?sslmode=require&options=-csearch_path%3Dx",
+        "host=h dbname=x",
+        "recordings/*",
+    ],
 )
 def test_what_holds_no_secret_is_shown_as_it_is(text: str) -> None:
     """A path, and an address without a password (an empty one hides nothing), stay as they are."""

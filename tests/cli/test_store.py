@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from runengine.cli import main
 from runengine.core import PERMISSIVE, PRACTICAL
 from runengine.embedding import ManualClock, Runtime
 from runengine.stores.opening import open_store, schema_of
-from runengine.stores.schema import drop_trigger_statements, script, trigger_statements
+from runengine.stores.schema import SCHEMA_VERSION, drop_trigger_statements, script, trigger_statements
 from tests.stores.conftest import new_postgres_url, postgres_server, postgres_url  # noqa: F401 - fixtures
 from tests.stores.working import BEGIN_US, content, worked
 
@@ -72,21 +73,39 @@ def broken(url: str, statement: str) -> None:
 
 def test_init(run: Run, url: str) -> None:
     """A store is made once; again, it is left as it is, and another policy is refused with the way to it."""
-    said = f"{url}: a store is made: schema version 1, policy documented\n"
-    assert run("init", url, "--policy", "documented") == (0, said, "")
+    said = f"{url}: a store is made: schema version {SCHEMA_VERSION}, policy permissive\n"
+    assert run("init", url, "--policy", "permissive") == (0, said, "")
     assert run("init", url) == (0, said.replace("a store is made", "is a store already"), "")
     code, _, err = run("init", url, "--policy", "practical")
     assert code == 2
-    assert "it keeps the rules of policy documented, not those of practical" in err
+    assert "it keeps the rules of policy permissive, not those of practical" in err
     assert "runengine store migrate URL --policy practical" in err
+
+
+@pytest.mark.parametrize("action", ["init", "migrate"])
+def test_a_policy_under_which_runs_are_stuck(action: str, run: Run, lived: str, tmp_path: Path) -> None:
+    """No store is made for it, or changed to it, and the line names those to take instead."""
+    said = "under documented a run that is queued or cancelling could not expire, and so be stuck"
+    for url in (lived, f"sqlite:///{tmp_path}/new.db"):
+        code, out, err = run(action, url, "--policy", "documented")
+        assert (code, out) == (2, "")
+        assert err == f"runengine store {action}: {said}; use practical or permissive\n"
+    assert not (tmp_path / "new.db").exists()
+    assert (schema_of(lived) or {})["policy"] == "practical"
 
 
 def test_migrate(run: Run, lived: str) -> None:
     """The policy changes and no run is lost; a newer store is refused by its version."""
     with closing(open_store(lived)) as store:
         before = content(store)
-    assert run("migrate", lived) == (0, f"{lived}: schema version 1, policy practical; there was nothing to do\n", "")
-    assert run("migrate", lived, "--policy", "permissive")[1].endswith("policy permissive (it was 1, practical)\n")
+    assert run("migrate", lived) == (
+        0,
+        f"{lived}: schema version {SCHEMA_VERSION}, policy practical; there was nothing to do\n",
+        "",
+    )
+    assert run("migrate", lived, "--policy", "permissive")[1].endswith(
+        f"policy permissive (it was {SCHEMA_VERSION}, practical)\n"
+    )
     with closing(open_store(lived, PERMISSIVE)) as store:
         assert content(store) == before
     assert run("doctor", lived)[0] == 0
@@ -96,7 +115,7 @@ def test_migrate(run: Run, lived: str) -> None:
     for action in ("migrate", "doctor"):
         code, _, err = run(action, lived)
         assert code == 2
-        assert "schema version 9 is newer than 1, which this runengine knows; update runengine" in err
+        assert f"schema version 9 is newer than {SCHEMA_VERSION}, which this runengine knows; update runengine" in err
 
 
 def test_migrate_of_a_policy_of_the_hosts_own(run: Run, url: str) -> None:
@@ -152,7 +171,7 @@ def test_vacuum(run: Run, lived: str) -> None:
     """What ended so long ago is shortened, then removed; what has not ended stays whole."""
     code, _, err = run("vacuum", lived)
     assert (code, "--compact-after 7d" in err) == (2, True)
-    assert run("vacuum", lived, "--compact-after", "99999w")[1] == f"{lived}: 0 runs compacted\n"
+    assert run("vacuum", lived, "--compact-after", "5000w")[1] == f"{lived}: 0 runs compacted\n"
     assert run("vacuum", lived, "--compact-after", "7d")[1] == f"{lived}: 1 run compacted\n"
     with closing(open_store(lived)) as store:
         assert [entry.kind for entry in store.history("run_3")] == ["snapshot"]
@@ -208,6 +227,28 @@ def test_import_refused(run: Run, lived: str, tmp_path: Path, url: str) -> None:
     assert (code, "cannot be read: No such file" in err) == (2, True)
     code, _, err = run("export", lived, "-o", str(tmp_path / "no" / "file"))
     assert (code, "cannot be written: No such file" in err) == (2, True)
+    code, _, err = run("export", lived, "-o", str(tmp_path))
+    assert (code, err) == (2, f"runengine: {tmp_path}: cannot be written: it is a folder; give a file\n")
+
+
+def test_an_export_is_private(run: Run, lived: str, tmp_path: Path) -> None:
+    """What runs hold is nobody's but the owner's."""
+    assert run("export", lived, "-o", str(tmp_path / "runs.jsonl"))[0] == 0
+    assert stat.S_IMODE((tmp_path / "runs.jsonl").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("option", ["--compact-after", "--forget-after"])
+def test_ages_of_vacuum(option: str, run: Run, lived: str) -> None:
+    """100 years are the most; more is a usage error that says so."""
+    assert run("vacuum", lived, option, "36525d")[0] == 0
+    for age in ("36526d", "999999999w"):
+        code, _, err = run("vacuum", lived, option, age)
+        assert (code, "expected at most 36525d, 100 years" in err) == (2, True)
+
+
+def test_help_of_vacuum(run: Run) -> None:
+    """It says what a slow reader of the feed finds."""
+    assert "entry of kind `snapshot` instead of that run's events" in " ".join(run("vacuum", "--help")[1].split())
 
 
 def test_export_of_what_cannot_be_read(run: Run, lived: str, tmp_path: Path) -> None:

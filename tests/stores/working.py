@@ -46,7 +46,7 @@ def work(runtime: Runtime, clock: ManualClock, chosen: Iterable[Choice]) -> None
 
 def _move(runtime: Runtime, verb: str, run_id: str, number: int, key: str | None) -> None:
     row = runtime.row(run_id)
-    fence = None if row is None else row.fence
+    fence = None if row is None else row.fence or None  # never claimed: no token is due
     match verb:
         case "claim":
             runtime.claim(f"worker_{number}")

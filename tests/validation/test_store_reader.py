@@ -141,7 +141,7 @@ def test_check(url: str, capsys: pytest.CaptureFixture[str], sampling: str) -> N
     assert (summary["runs"], summary["observations"], summary["threads"]) == (2, 5, 2)
     assert summary["edges"] == {"queued->in_progress": 2, "in_progress->failed": 1}
     assert main(["check", url, "--reader", "kotlin-sql"]) == 2
-    assert "it has no table RunObject" in capsys.readouterr().err
+    assert "it is neither a runengine store" in capsys.readouterr().err
 
 
 def test_another_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,7 +167,9 @@ def test_what_is_a_store(tmp_path: Path, url: str, capsys: pytest.CaptureFixture
     """The tables of the ktorm document are not, nor is a file by its bare path, which names the address."""
     kotlin = f"sqlite:///{tmp_path}/kotlin.db"
     write_runs(kotlin, [clean("queued")], lambda number, losses: None)
-    assert (is_store(url), is_store(kotlin), is_store("sqlite:///nowhere.db")) == (True, False, False)
+    assert (is_store(url), is_store(kotlin), is_store("mysql://nowhere")) == (True, False, False)
+    with pytest.raises(TraceUnreadable, match=r"there is no such file$"):
+        is_store("sqlite:///nowhere.db")
     assert main(["check", kotlin, url]) == 0
     assert main(["check", f"{tmp_path}/runs.db"]) in (1, 2)
     assert f"give it as sqlite:///{tmp_path}/runs.db" in capsys.readouterr().out

@@ -170,7 +170,7 @@ class Moves:
         """Keep an outcome that came too late, if there is room for it."""
         if event.name not in KEPT_WHEN_LATE or row.losses >= self.context.settings.losses_max:
             return row
-        after = evolve(row, version=row.version + 1, last_us=self.at_us, losses=row.losses + 1)
+        after = row.changed(version=row.version + 1, last_us=self.at_us, losses=row.losses + 1)
         entry = self._entry(after, "lost", event.name, {"payload": write_event(event), **why})
         self.steps.append(Step(before=row, after=after, entry=entry))
         return after
@@ -232,7 +232,7 @@ class Moves:
             changes["deadline_us"] = min(t for t in times if t is not None)
             if run.status == "in_progress" and now("owner") is not None:
                 changes["claimable_us"] = now("lease_until_us")
-        return evolve(row, **changes)
+        return row.changed(**changes)
 
     def _entry(
         self,

@@ -33,6 +33,7 @@ from runengine.stores.postgres.rows import (
     Known,
     asking,
     facts_of,
+    is_birth,
     is_plain,
     is_plain_step,
     together,
@@ -94,18 +95,17 @@ class Executing:
     def execute(self, request: Request[A]) -> A:
         """As `Store.execute`.
 
-        A plan that wants a run only is first tried on the row as it was last seen here, at the time that the database
-        must have by now: the guard proves it right, and a round trip is saved. Where it is not, all is done from fresh
-        facts. What such plans of several callers write is written together.
+        A plan that wants a run only is first tried on the row as it was last seen here, and a birth on a thread that is
+        free, at the time that the database must have by now: guard and indexes prove it right, and a round trip is
+        saved. Where it is not, all is done from fresh facts. What plans of several callers write is written together.
         """
-        wants = request.wants
-        row = self._known.get(wants.run_id or "") if is_plain(wants) else None
-        now_us = None if row is None or wants.at_us is not None else self._timing.now_us(ticks_s())
-        if row is not None and (now_us is not None or wants.at_us is not None):
-            outcome = request.plan(Facts(row=row, now_us=now_us))
-            if outcome.commit is not None and self._guess(row.run.id, outcome.commit):
+        guessed = self._guessed(request.wants)
+        if guessed is not None:
+            outcome = request.plan(guessed)
+            if outcome.commit is not None and self._guess(outcome.commit):
                 return outcome.answer
-            self._known.drop(row.run.id)
+            if guessed.row is not None:
+                self._known.drop(guessed.row.run.id)
 
         def planned(connection: Connection) -> A:
             return self._planned(connection, request)
@@ -127,9 +127,18 @@ class Executing:
             raise errors[0]
         return answers
 
-    def _guess(self, run_id: str, commit: Commit) -> bool:
+    def _guessed(self, wants: Wants) -> Facts | None:
+        now_us = None if wants.at_us is not None else self._timing.now_us(ticks_s())
+        if self._host is not None or (now_us is None and wants.at_us is None):
+            return None
+        if is_birth(wants):
+            return Facts(now_us=now_us)
+        row = self._known.get(wants.run_id or "") if is_plain(wants) else None
+        return None if row is None else Facts(row=row, now_us=now_us)
+
+    def _guess(self, commit: Commit) -> bool:
         if is_plain_step(commit):
-            return self._grouping.do(run_id, commit)
+            return self._grouping.do(commit.steps[0].after.run.id, commit)
         return self._on_connection(self._guessing(commit))
 
     def _guessing(self, commit: Commit) -> Callable[[Connection], bool]:

@@ -34,6 +34,7 @@ __all__ = [
     "Known",
     "asking",
     "facts_of",
+    "is_birth",
     "is_plain",
     "is_plain_step",
     "place_of",
@@ -101,6 +102,16 @@ def is_plain(wants: Wants) -> bool:
         (True, False)
     """
     return wants.run_id is not None and wants.thread_id is None and wants.key is None and not wants.claim
+
+
+def is_birth(wants: Wants) -> bool:
+    """Whether a run of a new id may be born, if its thread is free.
+
+    Example:
+        >>> is_birth(Wants(thread_id="t")), is_birth(Wants(thread_id="t", digest="9f"))
+        (True, False)
+    """
+    return wants.thread_id is not None and wants.run_id is None and wants.key is None and wants.digest is None
 
 
 def asking(wants: Wants, *, whole: bool) -> tuple[Statement, tuple[str, ...]]:
