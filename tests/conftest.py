@@ -11,6 +11,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ("tests.databases",)
 pytest.register_assert_rewrite("runengine.testing")  # its asserts show their values then
 
 _QUIET = (HealthCheck.too_slow,)

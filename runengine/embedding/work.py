@@ -7,14 +7,26 @@ calls. See `runengine.embedding.worker`.
 from __future__ import annotations
 
 import inspect
-from asyncio import CancelledError, Future, Task
+from asyncio import CancelledError, Future, Task, get_running_loop, wait
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Executor
+from contextvars import copy_context
 from threading import Event
 from typing import Any, Final, Literal
 
 from attrs import frozen
 
-from runengine.core import RequireAction, RunObject, SubmitToolOutputs, ToolCall, ToolOutput, Usage
+from runengine.core import (
+    TERMINAL,
+    RequireAction,
+    RunObject,
+    Status,
+    SubmitToolOutputs,
+    ToolCall,
+    ToolOutput,
+    Usage,
+)
+from runengine.core.table import ENDED_BY
 from runengine.dialects.events import read_event
 from runengine.embedding.outcomes import Completed, Outcome, Result, Stopped, failure_of
 from runengine.stores import Entry
@@ -28,6 +40,8 @@ __all__ = [
     "Work",
     "enter",
     "enter_async",
+    "enter_stretch",
+    "gone_by",
     "is_async",
     "outcome_of",
     "rounds_of",
@@ -136,6 +150,7 @@ class Ending:
         value: What it returned.
         error: What it raised, or None.
         heard: Whether it had heard by then that it was to stop.
+        is_exit: Whether the error is one that, raised on an event loop, ends the process.
 
     Example:
         >>> Ending(value=None).error is None
@@ -145,6 +160,23 @@ class Ending:
     value: object = None
     error: BaseException | None = None
     heard: bool = False
+    is_exit: bool = False
+
+
+def gone_by(status: Status | None, fence: int | None, owner: str | None, mine: int) -> str | None:
+    """What has become of a run that is no longer the worker's who has that token; None: it is.
+
+    Example:
+        >>> gone_by("expired", 1, None, 1), gone_by("in_progress", 2, "w2", 1), gone_by("cancelling", 1, "w", 1)
+        ('has ended by expire', 'was taken over by w2', None)
+    """
+    if status is None:
+        return "is not there any more"
+    if status in TERMINAL:
+        return f"has ended by {ENDED_BY[status]}"
+    if fence != mine:
+        return "was taken over" + (f" by {owner}" if owner else ", and given up since")
+    return "is held no more: its lease ran out, or it was given up" if owner is None else None
 
 
 class Stretch:
@@ -153,7 +185,9 @@ class Stretch:
     Attributes:
         work: What the handler was, or will be, entered with.
         entered: The handler, once it is entered.
+        ended: How the handler was left, once it is; its outcome may not be written yet.
         serving: The worker's task that sees to it.
+        gone: What has become of the run, once it is known to be no longer this worker's.
 
     Example:
         >>> run = RunObject(id="r", thread_id="t", assistant_id="a", model="m", status="in_progress", created_at=0)
@@ -166,13 +200,31 @@ class Stretch:
     def __init__(self, work: Work) -> None:
         self.work: Final = work
         self.entered: Future[Ending] | None = None
+        self.ended: Ending | None = None
         self.serving: Task[None] | None = None
+        self.gone: str | None = None
 
     def tell(self, reason: StopReason) -> None:
         """Tell the handler to stop; a thread cannot be cancelled, it looks at `work`."""
+        is_new = reason == "shutdown" or _WEIGHT[reason] > _WEIGHT[self.work.stopped_by]
         self.work.tell(reason)
-        if isinstance(self.entered, Task):
+        if is_new and isinstance(self.entered, Task):  # told the same again, it would be cancelled while it clears up
             self.entered.cancel()
+
+    def learn(self, status: Status | None, fence: int | None, owner: str | None) -> None:
+        """Where the run is now; the handler is told to stop if that is no longer in the worker's hands, or cancelling.
+
+        Args:
+            status: Its status; None: there is no such run.
+            fence: Its fence.
+            owner: Who holds it.
+        """
+        gone = gone_by(status, fence, owner, self.work.fence)
+        if gone is not None:
+            self.gone = gone
+            self.tell("fence")
+        elif status == "cancelling":
+            self.tell("cancel")
 
 
 def is_async(handler: Handler) -> bool:
@@ -200,7 +252,7 @@ def enter(handler: Callable[[Work], Any], work: Work) -> Ending:
 
 
 async def enter_async(handler: Callable[[Work], Awaitable[Any]], work: Work) -> Ending:
-    """Enter an `async def`; what it raises is in the ending, but for what ends the process.
+    """Enter an `async def`; whatever it raises is in the ending.
 
     Example:
         >>> import asyncio
@@ -212,15 +264,58 @@ async def enter_async(handler: Callable[[Work], Awaitable[Any]], work: Work) -> 
     """
     try:
         return Ending(value=await handler(work), heard=work.stopped_by is not None)
-    except (Exception, CancelledError) as error:  # noqa: BLE001 - it becomes the run's outcome
-        return Ending(error=error, heard=work.stopped_by is not None)
+    except BaseException as error:  # noqa: BLE001 - it becomes the run's outcome, before it ends the process
+        is_exit = isinstance(error, KeyboardInterrupt | SystemExit)
+        return Ending(error=error, heard=work.stopped_by is not None, is_exit=is_exit)
+
+
+async def enter_stretch(stretch: Stretch, handler: Handler, threads: Executor | None) -> Ending:
+    """Enter a handler, unless it is to stop already.
+
+    Args:
+        stretch: The run in hand.
+        handler: The handler.
+        threads: Where a plain function runs; None: the handler is an `async def`. What a plain function returns is
+            awaited, if it can be: it may be a lambda around an `async def`.
+
+    Example:
+        >>> import asyncio
+        >>> async def fence(work):
+        ...     return work.fence
+        >>> run = RunObject(id="r", thread_id="t", assistant_id="a", model="m", status="in_progress", created_at=0)
+        >>> asyncio.run(enter_stretch(Stretch(Work(run=run, fence=1, worker="w")), fence, None)).value
+        1
+    """
+    work, loop = stretch.work, get_running_loop()
+    function: Callable[[Work], Any] = handler
+    if work.stopped_by is not None:
+        return Ending(heard=True)
+    if threads is None:
+        return await _left(stretch, loop.create_task(enter_async(function, work)))
+    context = copy_context()
+    ending = await _left(stretch, loop.run_in_executor(threads, lambda: context.run(enter, function, work)))
+    made: Any = ending.value
+    if not inspect.isawaitable(made):
+        return ending
+    if work.stopped_by is None:
+        return await _left(stretch, loop.create_task(enter_async(lambda _: made, work)))
+    if inspect.iscoroutine(made):
+        made.close()
+    return Ending(heard=True)
+
+
+async def _left(stretch: Stretch, entered: Future[Ending]) -> Ending:
+    stretch.entered = entered
+    await wait({entered})
+    return Ending(heard=True) if entered.cancelled() else entered.result()  # cancelled before its first step
 
 
 def outcome_of(work: Work, ending: Ending) -> Outcome | None:
-    """What becomes of the run; None: it is given back, for another worker to begin anew.
+    """What becomes of the run; None: nothing was made, and it is given back for another worker to begin anew.
 
     A handler that has heard the signal, and then returns None or a usage or raises, has stopped. To say that the work
-    is done all the same, it returns `Completed`.
+    is done all the same, it returns `Completed`. What was made of a run that is no longer the worker's is an outcome
+    like any other: the runtime keeps it as lost.
 
     Example:
         >>> run = RunObject(id="r", thread_id="t", assistant_id="a", model="m", status="in_progress", created_at=0)
@@ -234,7 +329,8 @@ def outcome_of(work: Work, ending: Ending) -> Outcome | None:
         usage = _usage(value)
         if not ending.heard:
             return Completed(usage=usage) if ending.error is None else failure_of(ending.error)
-        return None if work.stopped_by == "shutdown" else Stopped(usage=usage)
+        has_made = work.stopped_by == "cancel" or (work.stopped_by == "fence" and usage is not None)
+        return Stopped(usage=usage) if has_made else None
     except (TypeError, ValueError) as error:
         return failure_of(error)
 

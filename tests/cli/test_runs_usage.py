@@ -10,7 +10,6 @@ import pytest
 from runengine.cli import main
 from runengine.stores.opening import open_store
 from tests.cli.test_runs import ask, create, lived, url  # noqa: F401 - fixtures
-from tests.stores.conftest import new_postgres_url, postgres_server, postgres_url  # noqa: F401 - fixtures
 
 Capture: TypeAlias = pytest.CaptureFixture[str]
 

@@ -18,7 +18,6 @@ from runengine.core import PERMISSIVE, PRACTICAL
 from runengine.embedding import ManualClock, Runtime
 from runengine.stores.opening import open_store, schema_of
 from runengine.stores.schema import SCHEMA_VERSION, drop_trigger_statements, script, trigger_statements
-from tests.stores.conftest import new_postgres_url, postgres_server, postgres_url  # noqa: F401 - fixtures
 from tests.stores.working import BEGIN_US, content, worked
 
 CHOSEN: list[Any] = [
@@ -300,7 +299,7 @@ def test_a_database_that_is_no_store(run: Run, url: str, action: str) -> None:
     assert schema_of(url) is None
 
 
-def test_on_postgresql(run: Run, postgres_url: str, lived: str, tmp_path: Path) -> None:  # noqa: F811 - the fixture
+def test_on_postgresql(run: Run, postgres_url: str, lived: str, tmp_path: Path) -> None:
     """The same commands do the same there; room is made by the server itself."""
     file = tmp_path / "runs.jsonl"
     run("export", lived, "-o", str(file))

@@ -135,14 +135,14 @@ class TestRoundTrip:
             again = at[document["id"].replace("\0", "\ufffd")]
             assert {loss.keys for loss in told.get(number, [])} == differences(document, again)
 
-    def test_both_databases_say_the_same(self, tmp_path: Path, postgres: str) -> None:
+    def test_both_databases_say_the_same(self, sqlite_url: str, postgres_url: str) -> None:
         """What SQLite gives back PostgreSQL gives back, in the same order, numbers of the same kind."""
         some = [run(n, temperature=t) | {"temperature": t} for n, t in enumerate((1.0, 0.1, 1e-300, 2.5e18, 0.0, None))]
         some += [
             run(9) | {"id": f"run_{word}", "max_prompt_tokens": 2**31}
             for word in ("Z", "a", "_", "é", "\U0001f4a9", "")
         ]
-        urls = (f"sqlite:///{tmp_path}/a.db", postgres)
+        urls = (sqlite_url, postgres_url)
         for url in urls:
             assert not written(url, some)
         one, other = (list(read_runs(url)) for url in urls)

@@ -128,15 +128,15 @@ class TestRefusals:
             assert "\n" not in said
             assert "refused" in said
 
-    @pytest.mark.parametrize("library", ["sqlalchemy", "psycopg"])
-    def test_without_the_extra(self, library: str) -> None:
+    @pytest.mark.parametrize(("library", "reader"), [("sqlalchemy", "kotlin-sql"), ("psycopg", "auto")])
+    def test_without_the_extra(self, library: str, reader: str) -> None:
         """Where a driver is not installed, the line names the extra; nothing imports it before it is needed."""
         program = f"""
 import sys
 sys.modules[{library!r}] = None
 from runengine.cli import main
 assert "sqlalchemy" not in sys.modules or sys.modules["sqlalchemy"] is None
-sys.exit(main(["check", "postgresql://localhost/runs"]))
+sys.exit(main(["check", "--reader", {reader!r}, "postgresql://localhost/runs"]))
 """
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert done.returncode == 2

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from runengine.embedding import Runtime
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "embed"
 
 
@@ -63,6 +65,25 @@ def test_the_application_serves_a_tool_round(client: TestClient) -> None:
     given = {"tool_outputs": [{"tool_call_id": "call_1", "output": "rain"}]}
     assert client.post(f"{path}/submit_tool_outputs", json=given).json()["status"] == "queued"
     assert _polled(client, path, "completed")["completed_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("thread_id", "assistant_id", "said"),
+    [("thread_1", "", "assistant_id must be text"), ("a%00b", "asst_1", "thread_id must be text without zero")],
+)
+def test_the_application_refuses_values(client: TestClient, thread_id: str, assistant_id: str, said: str) -> None:
+    """What no run takes is a 400 that says why."""
+    refused = client.post(f"/threads/{thread_id}/runs", json={"assistant_id": assistant_id})
+    assert (refused.status_code, said in refused.json()["detail"]) == (400, True)
+
+
+def test_the_application_shows_a_create_that_waits(client: TestClient, tmp_path: Path) -> None:
+    """It is no refusal: it has its id, and no run yet."""
+    with Runtime(f"sqlite:///{tmp_path / 'other.db'}") as runtime:
+        runtime.create("thread_1", "asst_1", "gpt-4o")
+        waiting = runtime.create("thread_1", "asst_1", "gpt-4o", run_id="run_2", thread="enqueue")
+    shown = sys.modules["fastapi_app"].shown(waiting)
+    assert (shown["id"], shown["status"], shown["detail"]) == ("run_2", None, waiting.message)
 
 
 def test_the_application_words_refusals_as_the_api_does(client: TestClient) -> None:

@@ -24,7 +24,6 @@ from runengine.stores.walking import every_row
 from runengine.validation import Checker
 from runengine.validation.observations import Observation, Unreadable
 from runengine.validation.readers.store import is_store, read_store
-from tests.stores.conftest import new_postgres_url, postgres_server, postgres_url  # noqa: F401 - fixtures
 from tests.stores.working import BEGIN_US, choices, worked
 from tests.validation.checking import clean
 
@@ -177,7 +176,7 @@ def test_what_is_a_store(tmp_path: Path, url: str, capsys: pytest.CaptureFixture
         list(read_store(kotlin))
 
 
-def test_on_postgresql(postgres_url: str) -> None:  # noqa: F811 - the fixture
+def test_on_postgresql(postgres_url: str) -> None:
     """A store there is told, read and checked in the same way."""
     with closing(open_store(postgres_url)) as store:
         assert is_store(postgres_url)

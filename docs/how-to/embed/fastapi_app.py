@@ -1,6 +1,6 @@
 """Runs behind FastAPI: create, read, submit, cancel; the workers live in the same process.
 
-Run it: `pip install runengine fastapi uvicorn`, then `uvicorn fastapi_app:app`.
+Run it in a checkout of runengine: `pip install . fastapi uvicorn`, then, in this folder, `uvicorn fastapi_app:app`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from runengine.core import FunctionCall, RunObject, ToolCall, ToolOutput
@@ -62,10 +63,18 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
+@app.exception_handler(ValueError)
+async def refused(_request: Request, error: ValueError) -> JSONResponse:
+    """A value that no run takes, as an empty id; the runtime says so before it asks the store."""
+    return JSONResponse({"detail": str(error)}, 400)
+
+
 def shown(answer: Answer) -> dict[str, Any]:
-    """The run, or the refusal as the API words it."""
-    if not answer.ok or answer.run is None:
+    """The run, or the refusal as the API words it; a create that waits for its thread has no run yet."""
+    if not answer.ok:
         raise HTTPException(CODES.get(answer.kind, 409), answer.message)
+    if answer.run is None:
+        return {"id": answer.run_id, "object": "thread.run", "status": None, "detail": answer.message}
     return write_run(answer.run)
 
 

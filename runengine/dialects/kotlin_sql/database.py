@@ -6,6 +6,7 @@ gives them: what to make of a wrong one is decided in `runengine.dialects.kotlin
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -200,7 +201,7 @@ def open_reading(url: str) -> Iterator[Database | None]:
         if not file.is_file():
             raise TraceUnreadable(masked(url), 0, 0, "there is no such file")
         read_only = address.set(database=f"file:{quote(str(file))}")
-        address = read_only.update_query_dict({"mode": "ro", "uri": "true"})
+        address = read_only.update_query_dict({"mode": "ro", "uri": "true"} | _unlocked(file))
     try:
         with _connected(address) as connection:
             one_state = "TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -319,6 +320,12 @@ def _address(url: str) -> sa.URL:
     ):
         raise DialectError(f"{masked(url)}: expected sqlite:///FILE or postgresql://HOST/DATABASE")
     return address
+
+
+def _unlocked(file: Path) -> dict[str, str]:
+    """Whether a file is read without locks: SQLite cannot write those of a file in WAL mode where this user may not."""
+    may_write = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
+    return {} if may_write or Path(f"{file}-wal").exists() else {"immutable": "1"}
 
 
 @contextmanager

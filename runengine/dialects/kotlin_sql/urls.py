@@ -22,13 +22,15 @@ _KNOWN: Final = re.compile(
     rf"(postgres(?:ql)?://)(?:([^:/?#@\s]*)(?::([^:/?#@\s]*))?@)?({_HOST}(?:,{_HOST})*)(/[^?#@]*)?(?:\?(.*))?",
     re.DOTALL,
 )
-_WORD: Final = re.compile(r"[A-Za-z_]+")
+_WORD: Final = re.compile(r"\w+", re.ASCII)
 _OPTIONS: Final = frozenset(
-    "host hostaddr port dbname user connect_timeout client_encoding options application_name fallback_application_name "
-    "keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout replication gssencmode sslmode "
-    "requiressl sslnegotiation sslcompression sslcert sslkey sslcertmode sslrootcert sslcrl sslcrldir sslsni "
-    "ssl_min_protocol_version ssl_max_protocol_version requirepeer require_auth channel_binding krbsrvname gsslib "
-    "gssdelegation service target_session_attrs load_balance_hosts passfile".split()  # noqa: SIM905 - forty lines else
+    _WORD.findall(
+        "host hostaddr port dbname user connect_timeout client_encoding options application_name fallback_application_name "
+        "keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout replication gssencmode sslmode "
+        "requiressl sslnegotiation sslcompression sslcert sslkey sslcertmode sslrootcert sslcrl sslcrldir sslsni "
+        "ssl_min_protocol_version ssl_max_protocol_version requirepeer require_auth channel_binding krbsrvname gsslib "
+        "gssdelegation service target_session_attrs load_balance_hosts passfile"
+    )
 )
 """Options of an address in which nobody writes a secret; all others may hold one."""
 

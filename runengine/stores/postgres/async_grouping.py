@@ -20,8 +20,8 @@ __all__ = ["BATCH_MAX", "AsyncGrouping", "AsyncTicket"]
 BATCH_MAX: Final = 64
 """Commits in one statement at most."""
 
-GATHER_S: Final = 0.0005
-"""How long at most a leader waits for those whom the last one had: less than the disk takes."""
+GATHER_S: Final = 0.001
+"""How long at most a leader waits for those who were here: about what a statement and the disk take."""
 
 
 class AsyncTicket:
@@ -142,7 +142,6 @@ class AsyncGrouping:
                     continue
                 runs.add(ticket.run_id)
                 batch.append(ticket)
-            self._callers = len(batch)
             self._queue.extendleft(reversed(later))
 
     async def _lead(self, batch: Sequence[AsyncTicket]) -> int:
@@ -154,12 +153,17 @@ class AsyncGrouping:
             for ticket in batch:
                 if not ticket.is_settled:
                     ticket.settle(error=self._doubt)
-            self._pass_on()
+            self._pass_on(len(batch))
             for ticket in batch[1:]:
                 ticket.woken.set()
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, answered: int) -> None:
+        """Let the next lead; those who were answered now and those who came meanwhile are all who may come again.
+
+        Counting the answered alone, two halves of the callers would take turns for ever, each waiting for the other.
+        """
         with self._lock:
+            self._callers = answered + len(self._queue)
             if not self._queue:
                 self._is_led = False
                 return
@@ -178,4 +182,4 @@ class AsyncGrouping:
             for ticket in batch[1:]:
                 ticket.settle()
                 ticket.woken.set()
-            self._pass_on()
+            self._pass_on(len(batch))

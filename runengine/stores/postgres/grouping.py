@@ -23,8 +23,8 @@ __all__ = ["BATCH_MAX", "Grouping", "Ticket"]
 BATCH_MAX: Final = 64
 """Commits in one statement at most."""
 
-GATHER_S: Final = 0.0005
-"""How long at most a leader waits for those whom the last one had: less than the disk takes."""
+GATHER_S: Final = 0.001
+"""How long at most a leader waits for those who were here: about what a statement and the disk take."""
 
 
 class Ticket:
@@ -144,7 +144,6 @@ class Grouping:
                     continue
                 runs.add(ticket.run_id)
                 batch.append(ticket)
-            self._callers = len(batch)
             self._queue.extendleft(reversed(later))
 
     def _lead(self, batch: Sequence[Ticket]) -> int:
@@ -156,12 +155,17 @@ class Grouping:
             for ticket in batch:
                 if not ticket.is_settled:
                     ticket.settle(error=self._doubt)
-            self._pass_on()
+            self._pass_on(len(batch))
             for ticket in batch[1:]:
                 ticket.woken.set()
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, answered: int) -> None:
+        """Let the next lead; those who were answered now and those who came meanwhile are all who may come again.
+
+        Counting the answered alone, two halves of the callers would take turns for ever, each waiting for the other.
+        """
         with self._lock:
+            self._callers = answered + len(self._queue)
             if not self._queue:
                 self._is_led = False
                 return
@@ -180,4 +184,4 @@ class Grouping:
             for ticket in batch[1:]:
                 ticket.settle()
                 ticket.woken.set()
-            self._pass_on()
+            self._pass_on(len(batch))

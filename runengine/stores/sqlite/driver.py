@@ -42,8 +42,8 @@ _SENTENCES: Final = {
     "then ask again",
     sqlite3.SQLITE_LOCKED: "another connection of this process keeps its tables locked; end what it does, ask again",
     sqlite3.SQLITE_FULL: "the disk is full; make room, then ask again",
-    sqlite3.SQLITE_READONLY: "it is read-only: let this user write the file and its folder, or copy it to a folder that "
-    "this user may write",
+    sqlite3.SQLITE_READONLY: "it is read-only: let this user write the file and its folder, or copy it to a folder "
+    "that this user may write",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: see that this user may read and write the file and its folder",
     sqlite3.SQLITE_PERM: "this user may not open it; let this user read and write the file and its folder",
     sqlite3.SQLITE_AUTH: "this user may not open it; let this user read and write the file and its folder",
