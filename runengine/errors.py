@@ -264,7 +264,8 @@ class LeaseLost(StoreError):
         held = f"held by {self.owner}" if self.owner else "held by nobody"
         if self.fence is None:
             return f"{self.run_id}: {held} with fence {self.found}; only its worker may do this"
-        shown = f"fence {self.fence} is not that of the last claim, {self.found}"
+        over = f"fence {self.fence} is that of an attempt that is over"
+        shown = over if self.fence == self.found else f"fence {self.fence} is not that of the last claim, {self.found}"
         return f"{self.run_id}: {shown} ({held}); stop working on it"
 
 

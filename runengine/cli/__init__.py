@@ -21,7 +21,7 @@ __all__ = ["main", "make_parser"]
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaints hold no password."""
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] - the overloads of it
         self._given = sys.argv[1:] if args is None else list(args)
         return super().parse_known_args(args, namespace)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from runengine.core import POLICIES, STATUSES, TERMINAL, Policy
+from runengine.core import POLICIES, STATUSES, TERMINAL, Policy, Status
 from runengine.core.generations import generation_named
 
 __all__ = ["generation_number", "hindrance", "whole_number"]
@@ -63,10 +63,10 @@ def hindrance(policy: Policy) -> str | None:
     return f"under {policy.name} a run that is {' or '.join(stuck)} could not expire, and so be stuck; use {usable}"
 
 
-def _stuck(policy: Policy) -> list[str]:
-    needed = {"cancelling": {"expire", "finish_cancel"}}
-    open_ = (status for status in STATUSES if status not in TERMINAL)
-    return [status for status in open_ if not needed.get(status, {"expire"}) <= {*policy.allowed(status)}]
+def _stuck(policy: Policy) -> list[Status]:
+    needed: dict[Status, set[str]] = {status: {"expire"} for status in STATUSES if status not in TERMINAL}
+    needed["cancelling"].add("finish_cancel")
+    return [status for status, events in needed.items() if not events <= {*policy.allowed(status)}]
 
 
 def _cut(text: str) -> str:

@@ -22,9 +22,10 @@ class Block:
         >>> async def error():
         ...     block = Block(lambda error: None)
         ...     block.open()
+        ...     block.spawn(fall())
         ...     try:
-        ...         await block.spawn(fall())
-        ...     except KeyError:
+        ...         await asyncio.sleep(60)
+        ...     except asyncio.CancelledError:
         ...         await block.close()
         ...     return block.failure
         >>> asyncio.run(error())

@@ -151,7 +151,7 @@ Result = Outcome | Usage | None
 that it did."""
 
 
-def failure_of(error: BaseException) -> Failed:
+def failure_of(error: BaseException, usage: Usage | None = None) -> Failed:
     r"""A failure with the error's type and text as its message, on one line.
 
     Example:
@@ -160,7 +160,7 @@ def failure_of(error: BaseException) -> Failed:
     """
     text = " ".join("".join(traceback.format_exception_only(error)).split())
     text = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate could not be stored
-    return Failed(code="server_error", message=text[:_MESSAGE_CHARS_MAX])
+    return Failed(code="server_error", message=text[:_MESSAGE_CHARS_MAX], usage=usage)
 
 
 def outcome_instead(outcome: Outcome | None, answer: Answer) -> Outcome | None:
@@ -173,10 +173,11 @@ def outcome_instead(outcome: Outcome | None, answer: Answer) -> Outcome | None:
         >>> outcome_instead(Completed(), answer) is None
         True
     """
+    usage = getattr(outcome, "usage", None)
     if answer.status == "cancelling":
-        return Stopped(usage=getattr(outcome, "usage", None))
+        return Stopped(usage=usage)
     if answer.status == "in_progress":
-        return Failed(code="server_error", message=f"The outcome was refused: {answer.message}")
+        return Failed(code="server_error", message=f"The outcome was refused: {answer.message}", usage=usage)
     return None
 
 

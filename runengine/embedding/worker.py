@@ -364,7 +364,7 @@ class Worker:
             if outcome is None:
                 raise
             _log.exception("%s: what was made of %s cannot be written", self.name, run_id)
-            answer = await self._insist_on(work, failure_of(error))
+            answer = await self._insist_on(work, failure_of(error, getattr(outcome, "usage", None)))
         if answer.kind in ("illegal", "guard"):
             other = outcome_instead(outcome, answer)
             if other is not None:

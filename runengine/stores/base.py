@@ -97,7 +97,10 @@ class Store(Protocol):
         ...
 
     def compact(self, before_us: int, limit: int = 1000) -> int:
-        """Leave of the histories of runs that ended before that time one snapshot entry each; how many were cut."""
+        """Leave of the histories of runs that ended before that time one snapshot entry each; how many were cut.
+
+        A reader of the feed that lags behind gets that entry instead of the run's events.
+        """
         ...
 
     def forget(self, before_us: int, limit: int = 1000) -> int:
@@ -113,7 +116,14 @@ class Store(Protocol):
         ...
 
     def on(self, connection: Any) -> Store:
-        """The same store on the host's own connection: it writes in the host's transaction, and the host commits."""
+        """The same store on the host's own connection: it writes in the host's transaction, and the host commits.
+
+        Where the connection commits every statement by itself and the host has begun no transaction, each request is
+        committed by itself too. A connection to another store is refused, at its first use at the latest.
+
+        Raises:
+            StoreError: the connection is another driver's, or is to another store.
+        """
         ...
 
     def close(self) -> None:

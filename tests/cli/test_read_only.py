@@ -14,10 +14,10 @@ from typing import Final
 
 import pytest
 
-from runengine.core import PRACTICAL
 from runengine.dialects.kotlin_sql import write_runs
 from runengine.errors import StoreUnavailable
 from runengine.stores.opening import open_store
+from runengine.stores.sqlite import SQLiteStore
 from runengine.stores.sqlite.driver import Place
 from tests.stores.working import content, worked
 from tests.validation.checking import clean
@@ -130,10 +130,7 @@ def test_a_change_while_it_is_read_is_told(folder: Path, monkeypatch: pytest.Mon
     """Without locks, what was read while another wrote is not trusted."""
     url = made(folder)
     monkeypatch.setattr(Place, "is_writable", lambda _: False)
-    with (
-        closing(open_store(url, PRACTICAL, create=False)) as store,
-        ExitStack() as reading,
-    ):
+    with closing(SQLiteStore.open(url, create=False)) as store, ExitStack() as reading:
         still = reading.enter_context(store.snapshot())
         assert still.row("run_0") is not None
         os.utime(folder / "runs.db", (1, 1))

@@ -12,7 +12,8 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from runengine.embedding import Runtime
+from runengine.core import SECOND_US
+from runengine.embedding import ManualClock, Runtime
 from runengine.stores import Entry, Store
 from tests.durability.checking import check_run, every_run
 from tests.durability.crashing import Writer, draw_seed
@@ -194,6 +195,54 @@ def test_a_host_that_only_reads_holds_nothing_up(postgres_url: str) -> None:
         runtime.create("thread_1", "asst_1", "gpt-4o", run_id="run_1").or_raise()
         heard = next(iter(runtime.subscribe(timeout_s=5)))
         assert heard.run_id == "run_1"
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def any_url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty store of each kind."""
+    return "memory:" if request.param == "memory" else str(request.getfixturevalue(f"{request.param}_url"))
+
+
+LIVES: Final = (*(("start", "complete"),) * 4, ("start", "cancel", "finish_cancel"), ("cancel",), ("start",), ())
+"""What happens to each run of a store of which the first six are then compacted."""
+
+
+def _live(runtime: Runtime, chance: random.Random) -> None:
+    """All lives, each in its order, mixed."""
+    ahead = {f"run_{n}": list(verbs) for n, verbs in enumerate(LIVES)}
+    for run_id in ahead:
+        runtime.create(f"thread_of_{run_id}", "asst_1", "gpt-4o", run_id=run_id).or_raise()
+    while left := [run_id for run_id, verbs in ahead.items() if verbs]:
+        run_id = chance.choice(left)
+        getattr(runtime, ahead[run_id].pop(0))(run_id).or_raise()
+
+
+def test_a_reader_that_lags_behind_a_compaction(any_url: str) -> None:
+    """Wherever it was, it gets of each cut run a snapshot in its last entry's place, all the others, and the rest."""
+    clock = ManualClock(1_700_000_000 * SECOND_US)
+    with Runtime(any_url, clock=clock) as runtime:
+        store = runtime.open()
+        _live(runtime, random.Random(draw_seed()))
+        clock.advance(1)
+        runtime.complete("run_6").or_raise()  # too late to be cut
+        before = store.feed()
+        last = {entry.run_id: entry for entry in before}
+        cut = {f"run_{n}" for n in range(6)}
+        assert store.compact(clock.now_us()) == len(cut)
+        runtime.modify("run_0", {"a": "b"}).or_raise()
+        runtime.start("run_7").or_raise()
+        later = [("run_0", last["run_0"].seq + 1, "modify"), ("run_7", 2, "start")]
+        left = [entry for entry in before if entry.run_id not in cut or entry == last[entry.run_id]]
+        for after in (0, *(entry.position for entry in before)):
+            heard = store.feed(after)
+            expected = [entry for entry in left if entry.position > after]
+            assert [(e.position, e.run_id, e.seq) for e in heard[:-2]] == [
+                (e.position, e.run_id, e.seq) for e in expected
+            ]
+            assert [e.kind == "snapshot" for e in heard[:-2]] == [e.run_id in cut for e in expected]
+            assert [(e.run_id, e.seq, e.name) for e in heard[-2:]] == later
+        middle = before[len(before) // 2].position
+        assert tuple(runtime.subscribe(middle, timeout_s=0.3)) == store.feed(middle)
 
 
 def test_a_host_that_gives_up_leaves_nothing(durable_url: str) -> None:

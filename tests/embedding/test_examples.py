@@ -46,8 +46,9 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def _polled(client: TestClient, path: str, status: str) -> dict[str, Any]:
+    run: dict[str, Any] = {}
     for _ in range(2000):
-        run: dict[str, Any] = client.get(path).json()
+        run = client.get(path).json()
         if run["status"] == status:
             return run
     raise AssertionError(f"never {status}: {run}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runengine.embedding import Answer, AsyncRuntime, ManualClock, Observed, Runtime
+from runengine.embedding.observers import checked, tell
 from tests.embedding.working import CALL, OUTPUT
 
 STEPS = (
@@ -151,3 +153,58 @@ def test_on_asyncio(url: str, caplog: pytest.LogCaptureFixture) -> None:
     assert [each for answer in told for each in (answer, *answer.also)] == recorder.answers == broken.answers
     assert [answer.event for answer in recorder.answers] == ["create", "complete", "cancel", "finish_cancel"]
     assert len(caplog.records) == 4
+
+
+class Awaited:
+    """An observer that would have to be awaited."""
+
+    async def observe(self, seen: Observed) -> None:
+        """Do nothing."""
+
+
+class Called:
+    """An observer whose method is an object that would have to be awaited."""
+
+    class Method:
+        """What is called."""
+
+        async def __call__(self, seen: Observed) -> None:
+            """Do nothing."""
+
+    observe = Method()
+
+
+@pytest.mark.parametrize(
+    ("observers", "why"),
+    [
+        ([Recorder(), print], "an observer needs a method `observe`; got <built-in function print>"),
+        ([None], "an observer needs a method `observe`; got None"),
+        ([Awaited()], "`observe` must be a plain function, as it is not awaited: make it a `def`; got <.*Awaited"),
+        ([Called()], "`observe` must be a plain function, as it is not awaited: make it a `def`; got <.*Called"),
+        (Recorder(), "observers must be a list of them; got <.*Recorder"),
+    ],
+    ids=["function", "none", "async", "async object", "one"],
+)
+def test_what_is_no_observer_is_refused(observers: Any, why: str) -> None:
+    """What cannot observe is found out before the first answer, and told in one sentence."""
+    with pytest.raises(TypeError, match=f"^{why}"):
+        checked(observers)
+
+
+def test_observers_are_kept_in_order() -> None:
+    """Observers are as many as were given, from a generator too."""
+    given_observers = [Recorder(), Broken()]
+    assert checked(each for each in given_observers) == tuple(given_observers)
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_that_must_be_awaited_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """An `async def` that looks like a plain function is told at each answer, and those after it see it."""
+    hidden, recorder = Recorder(), Recorder()
+    hidden.observe = lambda seen: Awaited().observe(seen)  # type: ignore[method-assign, assignment]
+    seen = Observed(answer=Answer(kind="not_found", event="start", run_id="r", at_us=0), elapsed_s=0.1, store="memory:")
+    tell(checked([hidden, recorder]), seen)
+    assert recorder.seen == [seen]
+    [record] = caplog.records
+    assert record.exc_info is not None
+    assert "make it a `def`" in str(record.exc_info[1])

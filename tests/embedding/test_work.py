@@ -9,10 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runengine.core import FunctionCall, RequireAction, RunObject, SubmitToolOutputs, ToolCall, ToolOutput, Usage
+from runengine.core import (
+    FunctionCall,
+    RequireAction,
+    RunObject,
+    Status,
+    SubmitToolOutputs,
+    ToolCall,
+    ToolOutput,
+    Usage,
+)
 from runengine.dialects.events import write_event
 from runengine.embedding.outcomes import Completed, Failed, Outcome, OutOfTokens, Stopped, failure_of
-from runengine.embedding.work import Ending, Round, StopReason, Work, is_async, outcome_of, rounds_of
+from runengine.embedding.work import Ending, Round, StopReason, Stretch, Work, gone_by, is_async, outcome_of, rounds_of
 from runengine.stores import Entry
 from tests.embedding.working import USAGE
 
@@ -64,6 +73,12 @@ class TestOutcomeOf:
         """A handler that has heard it and is left has stopped for a cancel, and is given back at a shutdown."""
         assert outcome_of(new_work("cancel"), ending) == Stopped()
         assert outcome_of(new_work("shutdown"), ending) is None
+        assert outcome_of(new_work("fence"), ending) is None
+
+    @pytest.mark.parametrize("told", ["cancel", "fence"])
+    def test_a_usage_that_was_made(self, told: StopReason) -> None:
+        """A usage is an outcome, also of a handler that has heard that its run is cancelled or gone."""
+        assert outcome_of(new_work(told), Ending(value=USAGE, heard=True)) == Stopped(usage=USAGE)
 
     def test_a_cancel_of_its_own(self) -> None:
         """A handler that raises CancelledError though nobody told it to stop has failed."""
@@ -134,6 +149,27 @@ def test_rounds_are_read_as_they_were_written(given_rounds: list[Round], is_pend
     if is_pending:
         add("require_action", write_event(RequireAction(at_us=0, tool_calls=())))
     assert rounds_of(entries) == tuple(given_rounds)
+
+
+@pytest.mark.parametrize(
+    ("status", "fence", "owner", "gone"),
+    [
+        ("in_progress", 1, "w", None),
+        ("cancelling", 1, "w", None),
+        ("in_progress", 1, None, "is held no more: its lease ran out, or it was given up"),
+        ("in_progress", 2, "b", "was taken over by b"),
+        ("queued", 2, None, "was taken over, and given up since"),
+        ("expired", 1, None, "has ended by expire"),
+        ("cancelled", 3, None, "has ended by finish_cancel"),
+        (None, None, None, "is not there any more"),
+    ],
+)
+def test_what_becomes_of_a_run(status: Status | None, fence: int | None, owner: str | None, gone: str | None) -> None:
+    """Where the run is tells whether the handler must stop, and why."""
+    stretch = Stretch(new_work())
+    stretch.learn(status, fence, owner)
+    assert stretch.gone == gone_by(status, fence, owner, 1) == gone
+    assert stretch.work.stopped_by == ("cancel" if status == "cancelling" else None if gone is None else "fence")
 
 
 def test_kinds_of_handlers() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from math import inf, nan
 from time import sleep
 from typing import Any
 
 import pytest
 
-from runengine.embedding import AsyncRuntime, ManualClock
+from runengine.embedding import AsyncRuntime, ManualClock, Runtime, Settings
 from runengine.embedding import worker as module
 from runengine.embedding.worker import Work, Worker
 from tests.embedding.working import CALL, Place, handler_of, play, worker_on
@@ -150,14 +151,32 @@ class TestLoop:
         play(url, story)
 
     @pytest.mark.parametrize(
-        "options",
-        [{"name": ""}, {"concurrency": 0}, {"concurrency": 1.5}, {"lease_s": 0}, {"poll_s": 0}, {"grace_s": -1}],
-        ids=str,
+        ("option", "value"),
+        [
+            *[("name", value) for value in ("", "\0", "w\ud800", "w" * 1_001, 7)],
+            *[("concurrency", value) for value in (0, -1, 1.5, True, inf)],
+            *[(name, value) for name in ("lease_s", "poll_s") for value in (0, -1, nan, inf, 1e300, "1", True)],
+            *[("lease_s", value) for value in (1e-9, 0.009)],
+            *[("grace_s", value) for value in (-1, nan, inf, "1")],
+        ],
+        ids=repr,
     )
-    def test_refuses(self, options: dict[str, object]) -> None:
-        """What is out of range is refused when the worker is made."""
-        with pytest.raises(ValueError):
-            Worker(AsyncRuntime("memory:"), lambda _work: None, **options)  # type: ignore[arg-type]
+    def test_refuses(self, option: str, value: object) -> None:
+        """What is out of range is refused when the worker is made, by name."""
+        with pytest.raises(ValueError, match=f"^{option} must be "):
+            Worker(AsyncRuntime("memory:"), lambda _work: None, **{option: value})  # type: ignore[arg-type]
+
+    def test_refuses_a_lease_of_the_settings(self) -> None:
+        """A lease too short for a worker is refused wherever it comes from."""
+        with pytest.raises(ValueError, match=r"lease_s must be at least 0\.01; got 1e-06"):
+            Worker(AsyncRuntime("memory:", settings=Settings(lease_s=1e-6)), lambda _work: None)
+
+    def test_refuses_what_is_no_runtime(self) -> None:
+        """The runtime for threads, and a handler that is none, are refused in one sentence."""
+        with pytest.raises(TypeError, match=r"^a worker needs an AsyncRuntime; got Runtime$"):
+            Worker(Runtime("memory:"), lambda _work: None)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"^a worker needs a handler that can be called; got None$"):
+            Worker(AsyncRuntime("memory:"), None)  # type: ignore[arg-type]
 
     def test_names_differ(self) -> None:
         """Two workers without a name have different ones."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from attrs import evolve
 from psycopg.rows import dict_row
 
-from runengine.errors import StoreUnavailable
+from runengine.errors import StoreError, StoreUnavailable
 from runengine.stores import Commit, Facts, Outcome, RunQuery, Wants
 from runengine.stores.postgres import AsyncPostgresStore, PostgresStore, listening
 from tests.stores.asking import NOW_US, Ask, birth, note, noted
@@ -106,6 +107,60 @@ def test_a_hosts_connection_that_commits_by_itself_makes_each_request_last(
     with psycopg.Connection[dict[str, Any]].connect(postgres_url, autocommit=True, row_factory=dict_row) as connection:
         store.on(connection).execute(birth("r1"))
         assert store.row("r1") is not None
+
+
+@pytest.fixture
+def elsewhere(
+    request: pytest.FixtureRequest, new_postgres_url: Callable[[], str], postgres_server: str
+) -> Iterator[str]:
+    """The address of another store than the test's: in another schema, in another database, or of nothing at all."""
+    if request.param != "database":
+        url = new_postgres_url()
+        if request.param == "schema":
+            PostgresStore.open(url).close()
+        yield url
+        return
+    with psycopg.connect(postgres_server, autocommit=True) as server:
+        server.execute("CREATE DATABASE elsewhere")
+        url = f"{urlsplit(postgres_server)._replace(path='/elsewhere').geturl()}&options=-csearch_path%3Dpublic"
+        PostgresStore.open(url).close()
+        yield url
+        server.execute("DROP DATABASE elsewhere WITH (FORCE)")
+
+
+@pytest.mark.parametrize("elsewhere", ["schema", "database", "nothing"], indirect=True)
+def test_a_connection_to_another_store_is_refused(store: PostgresStore, elsewhere: str) -> None:
+    """At its first use, for reading or writing, a connection to another store is told, and nothing is written there."""
+    said = "the connection is to another store, schema (store_[0-9]+|public) of database .*; give one to this"
+    with psycopg.connect(elsewhere) as host:
+        for _ in range(2):
+            with pytest.raises(StoreError, match=said):
+                store.on(host).execute(birth("r1"))
+        with pytest.raises(StoreError, match=said):
+            store.on(host).row("r1")
+        assert host.execute("SELECT 1").fetchone() == (1,), "the host's transaction can go on"
+
+    async def ask() -> None:
+        aside = await AsyncPostgresStore.open(store._where.url)
+        async with await psycopg.AsyncConnection.connect(elsewhere) as connection:
+            with pytest.raises(StoreError, match=said):
+                await aside.on(connection).execute(birth("r1"))
+        await aside.close()
+
+    asyncio.run(ask())
+
+
+def test_tables_made_anew_are_this_stores_again(store: PostgresStore, postgres_url: str) -> None:
+    """Where the tables were made anew under an open store, the host's connection to them is not refused."""
+    with psycopg.connect(postgres_url) as host:
+        store.on(host).execute(birth("r1"))
+    with psycopg.connect(postgres_url) as admin:
+        schema = str(admin.execute("SELECT current_schema()").fetchone()[0])  # type: ignore[index]
+        admin.execute(f"DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}".encode())
+    PostgresStore.open(postgres_url).close()
+    with psycopg.connect(postgres_url) as host:
+        store.on(host).execute(birth("r1"))
+    assert store.row("r1") is not None
 
 
 def test_a_stricter_host_is_told_to_begin_again(store: PostgresStore, host: psycopg.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -238,6 +239,8 @@ class TestHost:
     def test_together_or_not_at_all(self, store: SQLiteStore, host: sqlite3.Connection, ends_with: str) -> None:
         """The host's row and the run are there after its commit, and neither after its rollback."""
         hosted = store.on(host)
+        if host.isolation_level is None:
+            host.execute("BEGIN")
         hosted.execute(birth("run_1"))
         host.execute("INSERT INTO orders VALUES ('run_1')")
         assert hosted.execute(note("run_1")) == 2
@@ -267,6 +270,33 @@ class TestHost:
         assert host.in_transaction
         host.commit()
         assert [entry.run_id for entry in store.feed()] == ["run_1"]
+
+    def test_a_host_that_commits_by_itself(self, store: SQLiteStore, file: Path) -> None:
+        """On a connection that commits each statement, each request is committed, unless a transaction was begun."""
+        host = sqlite3.connect(file, isolation_level=None)
+        store.on(host).execute(birth("run_1"))
+        assert store.on(host).execute_all([note("run_1"), note("run_1")]) == [2, 3]
+        assert not host.in_transaction
+        assert store.execute(note("run_1")) == 4
+        store.on(host).restore([Life(row=new_row("run_2"), entries=())])
+        assert not host.in_transaction
+        host.execute("BEGIN")
+        store.on(host).execute(birth("run_3"))
+        store.on(host).restore([Life(row=new_row("run_4"), entries=())])
+        assert host.in_transaction
+        host.close()
+        assert [store.row(f"run_{n}") is not None for n in (1, 2, 3, 4)] == [True, True, False, False]
+
+    @pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3.connect(autocommit=) came with Python 3.12")
+    @pytest.mark.parametrize("autocommit", [True, False])
+    def test_a_host_that_says_autocommit(self, store: SQLiteStore, file: Path, autocommit: bool) -> None:
+        """Where the host says whether its connection commits by itself, that counts, whatever its isolation level."""
+        level = "DEFERRED" if autocommit else None
+        given: dict[str, Any] = {"autocommit": autocommit, "isolation_level": level}
+        host = sqlite3.connect(file, **given)
+        store.on(host).execute(birth("run_1"))
+        host.close()
+        assert (store.row("run_1") is not None) is autocommit
 
     def test_a_transaction_that_read_too_early(self, store: SQLiteStore, host: sqlite3.Connection) -> None:
         """The host's transaction that began before another's write is told to begin again."""

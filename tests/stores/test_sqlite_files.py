@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from runengine.core import PRACTICAL
 from runengine.errors import SchemaMismatch, StoreUnavailable
-from runengine.stores.sqlite import SQLiteStore
+from runengine.stores.sqlite import SQLiteStore, writer
 from runengine.stores.sqlite.driver import Place
 from runengine.stores.sqlite.preparing import prepare
 from tests.stores.asking import birth, note
@@ -103,6 +104,26 @@ class TestOtherProcesses:
         raw.execute("ROLLBACK")
         assert impatient.execute(note("run_1")) == 2
         raw.close()
+        impatient.close()
+
+    @pytest.mark.usefixtures("store")
+    def test_a_lock_of_ones_own(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who writes beside its own transaction is told so, after `busy_s` even where each pause takes far longer."""
+
+        class Slow:
+            def wait(self, _: float) -> None:
+                time.sleep(0.05)
+
+        monkeypatch.setattr(writer, "Event", Slow)
+        impatient = SQLiteStore.open(file, busy_s=0.1)
+        host = sqlite3.connect(file)
+        assert impatient.on(host).execute(note("run_1")) == 2
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match=r"a transaction of this one.* runtime\.on\(connection\)"):
+            impatient.execute(note("run_1"))
+        assert time.monotonic() - began < 1
+        assert impatient.on(host).execute(note("run_1")) == 3
+        host.close()
         impatient.close()
 
     def test_many_open_a_new_file(self, file: Path) -> None:

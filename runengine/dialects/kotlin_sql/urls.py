@@ -25,11 +25,11 @@ _KNOWN: Final = re.compile(
 _WORD: Final = re.compile(r"\w+", re.ASCII)
 _OPTIONS: Final = frozenset(
     _WORD.findall(
-        "host hostaddr port dbname user connect_timeout client_encoding options application_name fallback_application_name "
-        "keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout replication gssencmode sslmode "
-        "requiressl sslnegotiation sslcompression sslcert sslkey sslcertmode sslrootcert sslcrl sslcrldir sslsni "
-        "ssl_min_protocol_version ssl_max_protocol_version requirepeer require_auth channel_binding krbsrvname gsslib "
-        "gssdelegation service target_session_attrs load_balance_hosts passfile"
+        "host hostaddr port dbname user connect_timeout client_encoding options application_name service passfile "
+        "fallback_application_name keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout "
+        "replication gssencmode gsslib gssdelegation krbsrvname requirepeer require_auth channel_binding "
+        "sslmode requiressl sslnegotiation sslcompression sslcert sslkey sslcertmode sslrootcert sslcrl sslcrldir "
+        "sslsni ssl_min_protocol_version ssl_max_protocol_version target_session_attrs load_balance_hosts"
     )
 )
 """Options of an address in which nobody writes a secret; all others may hold one."""

@@ -92,8 +92,10 @@ class Base:
         """The same runtime on the host's own connection: what it writes commits with the host's transaction.
 
         Args:
-            connection: A `sqlite3.Connection` or a psycopg connection, to the same database. The host commits or rolls
-                back. Answers are given, and observed, before that.
+            connection: A `sqlite3.Connection` or a psycopg connection, to the same store; one to another is refused, at
+                its first use at the latest. The host commits or rolls back. Answers are given, and observed, before
+                that. Where the connection commits every statement by itself and the host has begun no transaction, each
+                request is committed by itself too.
         """
         store = (self.open()).on(connection)
         return type(self)(

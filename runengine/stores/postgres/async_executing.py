@@ -23,6 +23,7 @@ from runengine.stores.postgres.driver import (
     is_in_transaction,
     understood,
 )
+from runengine.stores.postgres.looking import HOME
 from runengine.stores.postgres.rows import (
     HOSTED,
     OWN,
@@ -58,6 +59,7 @@ class AsyncExecuting:
         policy: Whose rules its tables are made for.
         connections: The pool; closed with the store.
         host: A connection of the host's, on which everything is done instead, in the host's transaction.
+        home: What tells this store from others, once it is known; shared with the stores on hosts' connections.
 
     Example:
         >>> from runengine.core import PRACTICAL
@@ -74,6 +76,7 @@ class AsyncExecuting:
         policy: Policy,
         connections: AsyncConnections,
         host: AsyncConnection | None = None,
+        home: list[Any] | None = None,
     ) -> None:
         self._where: Final = where
         self._policy: Final = policy
@@ -83,6 +86,8 @@ class AsyncExecuting:
         self._timing: Final = Timing()
         self._grouping: Final = AsyncGrouping(self._write_group, where.unavailable(DOUBT))
         self._notify_us = 0
+        self._home: Final = [] if home is None else home
+        self._is_at_home = False
 
     @property
     def url(self) -> str:
@@ -282,12 +287,32 @@ class AsyncExecuting:
         raise problem
 
     async def _on_connection(self, work: Callable[[AsyncConnection], Awaitable[A]], tries: int = _TRIES) -> A:
-        """Do it on a connection, and on another where that one is lost before anything was to last."""
-        if self._host is not None:
-            try:
-                return await work(self._host)
-            except Gone:
-                raise self._where.unavailable(HOST_GONE) from None
+        """Do it on the host's connection, or on one of the pool."""
+        if self._host is None:
+            return await self._on_own(work, tries)
+        try:
+            if not self._is_at_home:
+                await self._see_home(self._host)
+            return await work(self._host)
+        except Gone:
+            raise self._where.unavailable(HOST_GONE) from None
+
+    async def _see_home(self, host: AsyncConnection) -> None:
+        """Refuse a connection of the host's to another store."""
+
+        async def look(connection: AsyncConnection) -> tuple[Any, ...]:
+            [[line]] = await self._ask(connection, (HOME, None))
+            return line
+
+        *found, name = await look(host)
+        if found != self._home:
+            *self._home[:], _ = await self._on_own(look)  # not known yet, or the tables were made anew
+        if found != self._home:
+            raise StoreError(f"{self.url}: the connection is to another store, {name}; give one to this")
+        self._is_at_home = True
+
+    async def _on_own(self, work: Callable[[AsyncConnection], Awaitable[A]], tries: int = _TRIES) -> A:
+        """Do it on a connection of the pool, and on another where that one is lost before anything was to last."""
         for _ in range(tries):
             connection = await self._connections.take()
             try:

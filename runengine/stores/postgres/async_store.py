@@ -58,8 +58,9 @@ class AsyncPostgresStore(AsyncExecuting):
         policy: Policy,
         connections: AsyncConnections,
         host: AsyncConnection | None = None,
+        home: list[Any] | None = None,
     ) -> None:
-        super().__init__(where, policy, connections, host)
+        super().__init__(where, policy, connections, host, home)
         self._listener: Final = AsyncListener(connections.connect)
 
     @classmethod
@@ -117,9 +118,9 @@ class AsyncPostgresStore(AsyncExecuting):
         request is a transaction of its own.
 
         Raises:
-            StoreError: the connection is not psycopg's.
+            StoreError: the connection is not psycopg's; at its first use: it is to another store.
         """
-        return type(self)(self._where, self._policy, self._connections, hosted_async(connection))
+        return type(self)(self._where, self._policy, self._connections, hosted_async(connection), self._home)
 
     async def close(self) -> None:
         """As `Store.close`; the host's connection stays open."""

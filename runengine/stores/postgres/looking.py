@@ -12,7 +12,7 @@ from runengine.stores.postgres.wording import Conflict, Gone, Where
 from runengine.stores.schema import ONE_ACTIVE, TABLES
 from runengine.stores.schema.tables import TRANSITIONS
 
-__all__ = ["PAIRS", "STILL", "THINGS", "problems", "schema_rows"]
+__all__ = ["HOME", "PAIRS", "STILL", "THINGS", "problems", "schema_rows"]
 
 _TIMEOUT_S: Final = 30.0
 
@@ -25,6 +25,11 @@ STILL: Final = (
 THINGS: Final = b"""SELECT relname FROM pg_class LEFT JOIN pg_index ON indexrelid = pg_class.oid
 WHERE relnamespace = current_schema()::regnamespace AND relname LIKE 'runengine%%' AND indisvalid IS NOT FALSE"""
 """Names of the tables and indexes that are there, and work."""
+
+HOME: Final = b"""SELECT (SELECT system_identifier FROM pg_control_system()),
+  (SELECT oid FROM pg_database WHERE datname = current_database()), to_regclass('runengine_runs')::oid,
+  format('%s of database %s', coalesce('schema ' || current_schema(), 'no schema'), current_database())"""
+"""What tells one store from all others, but from a copy of its server's disk; and where it is, in words."""
 
 PAIRS: Final = f"SELECT source, target FROM {TRANSITIONS}".encode()  # noqa: S608 - our own name
 

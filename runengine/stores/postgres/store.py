@@ -61,8 +61,9 @@ class PostgresStore(Executing):
         policy: Policy,
         connections: Connections,
         host: Connection | None = None,
+        home: list[Any] | None = None,
     ) -> None:
-        super().__init__(where, policy, connections, host)
+        super().__init__(where, policy, connections, host, home)
         self._listener: Final = Listener(connections.connect)
 
     @classmethod
@@ -120,9 +121,9 @@ class PostgresStore(Executing):
         request is a transaction of its own.
 
         Raises:
-            StoreError: the connection is not psycopg's.
+            StoreError: the connection is not psycopg's; at its first use: it is to another store.
         """
-        return type(self)(self._where, self._policy, self._connections, hosted(connection))
+        return type(self)(self._where, self._policy, self._connections, hosted(connection), self._home)
 
     def close(self) -> None:
         """As `Store.close`; the host's connection stays open."""

@@ -66,7 +66,7 @@ def script(database: Database, policy: Policy) -> str:
     Example:
         >>> from runengine.core import PRACTICAL
         >>> print(script("sqlite", PRACTICAL).splitlines()[0])
-        -- runengine store, schema version 1, for SQLite 3.38 or later
+        -- runengine store, schema version 2, for SQLite 3.38 or later
     """
     needs = {"sqlite": "SQLite 3.38 or later", "postgres": "PostgreSQL 16 or later"}[database]
     title = f"-- runengine store, schema version {SCHEMA_VERSION}, for {needs}"

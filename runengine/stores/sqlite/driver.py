@@ -18,6 +18,7 @@ __all__ = [
     "Connection",
     "Durability",
     "Place",
+    "commits_by_itself",
     "connect",
     "files_of",
     "is_busy",
@@ -35,10 +36,11 @@ FAILURES: Final = (sqlite3.Error, OverflowError, UnicodeError)
 
 _VERSION_MIN: Final = (3, 38)
 _STATEMENTS: Final = 256
+_BY_LEVEL: Final = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL, of Python 3.12
 _TWINS: Final = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 
 _SENTENCES: Final = {
-    sqlite3.SQLITE_BUSY: "another process has kept it locked for too long; see which one holds a transaction open, "
+    sqlite3.SQLITE_BUSY: "it was locked for too long, by another process or by a transaction of this one; end that, "
     "then ask again",
     sqlite3.SQLITE_LOCKED: "another connection of this process keeps its tables locked; end what it does, ask again",
     sqlite3.SQLITE_FULL: "the disk is full; make room, then ask again",
@@ -150,8 +152,9 @@ class Place:
     def busy(self) -> StoreUnavailable:
         """It was locked for too long."""
         return self.unavailable(
-            f"another process has kept it locked for {self.busy_s:g} s; which one SQLite does not tell (try: fuser "
-            f"{self.file}); end its transaction, then ask again"
+            f"it was locked for {self.busy_s:g} s, by another process or by a transaction of this one, SQLite does not "
+            "tell which: inside a transaction of your own, write through runtime.on(connection); else find the process "
+            f"(try: fuser {self.file}), end its transaction, and ask again"
         )
 
     def identity(self, file: str | None = None) -> tuple[int, int] | None:
@@ -244,6 +247,17 @@ def files_of(connection: Any) -> list[str]:
     cursor = connection.cursor()
     cursor.row_factory = None
     return [os.fsdecode(line[2]) for line in cursor.execute("PRAGMA database_list")]
+
+
+def commits_by_itself(connection: Connection) -> bool:
+    """Whether a host's connection commits each statement, unless the host begins a transaction in words.
+
+    Example:
+        >>> commits_by_itself(sqlite3.connect(":memory:")), commits_by_itself(sqlite3.connect("", isolation_level=None))
+        (False, True)
+    """
+    chosen = getattr(connection, "autocommit", _BY_LEVEL)
+    return connection.isolation_level is None if chosen == _BY_LEVEL else bool(chosen)
 
 
 def is_busy(error: BaseException) -> bool:

@@ -12,7 +12,16 @@ from runengine.core import PRACTICAL, Policy
 from runengine.errors import StoreError
 from runengine.stores.base import Request, one_by_one
 from runengine.stores.sqlite import statements as sql
-from runengine.stores.sqlite.driver import FAILURES, Conflict, Connection, Place, files_of, is_busy, understood
+from runengine.stores.sqlite.driver import (
+    FAILURES,
+    Conflict,
+    Connection,
+    Place,
+    commits_by_itself,
+    files_of,
+    is_busy,
+    understood,
+)
 from runengine.stores.sqlite.lines import Rows, facts_of, write
 from runengine.stores.sqlite.preparing import compare
 from runengine.stores.sqlite.upkeep import Upkeep
@@ -31,9 +40,11 @@ _LOCKED: Final = (
 class HostedStore(Upkeep):
     """The store in the host's transaction.
 
-    What is asked begins one with BEGIN IMMEDIATE, unless the host has begun one, and never ends it: the host commits or
-    rolls back. Where it was begun here and nothing was written, it is ended again, so that no lock is left behind. Each
-    request is a savepoint: one that fails leaves nothing. The connection is used on the host's thread.
+    What is asked begins one with BEGIN IMMEDIATE, unless the host has begun one. The host commits or rolls back; but
+    where it was begun here, it is ended here too if nothing was written, so that no lock is left behind, and committed
+    if the connection is one that commits each statement by itself (`isolation_level=None`, `autocommit=True`), as a
+    statement of the host's would be. Each request is a savepoint: one that fails leaves nothing. The connection is used
+    on the host's thread.
 
     Args:
         connection: A `sqlite3.Connection` to a file that has the tables.
@@ -77,19 +88,19 @@ class HostedStore(Upkeep):
         """As `Store.execute`, in the host's transaction."""
         with self._plain():
             is_begun = self._begin()
-            is_written = False
             try:
                 facts = facts_of(self._host, request.wants, Rows(0))
                 outcome = request.plan(facts)
                 if outcome.commit is not None:
                     with self._savepoint():
                         write(self._host, outcome.commit, Rows(0))
-                    is_written = True
+                    self._leave(is_begun)
+                    is_begun = False
                 return outcome.answer
             except Conflict as conflict:  # nothing is stale inside a write transaction: it would happen again
                 raise conflict.error from None
             finally:
-                if is_begun and not is_written:
+                if is_begun:
                     self._end()
 
     def execute_all(self, requests: Sequence[Request[A]]) -> list[A]:
@@ -114,11 +125,13 @@ class HostedStore(Upkeep):
             is_begun = self._begin()
             try:
                 with self._savepoint():
-                    return task(self._host)
+                    result = task(self._host)
+                self._leave(is_begun)
             except BaseException:
                 if is_begun:
                     self._end()
                 raise
+            return result
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -135,6 +148,11 @@ class HostedStore(Upkeep):
                 raise self._place.unavailable(_LOCKED) from None
             raise
         return is_begun
+
+    def _leave(self, is_begun: bool) -> None:
+        """What was written is the host's to commit, unless nobody would."""
+        if is_begun and commits_by_itself(self._host):
+            self._host.execute("COMMIT")
 
     def _end(self) -> None:
         with suppress(*FAILURES):

@@ -17,6 +17,7 @@ from runengine.stores.base import Request
 from runengine.stores.sqlite import statements as sql
 from runengine.stores.sqlite.driver import FAILURES, Conflict, Connection, Place, connect, is_busy, understood
 from runengine.stores.sqlite.lines import Rows, facts_of, write
+from runengine.stores.ticks import ticks_s
 
 __all__ = ["BATCH_MAX", "TRIES", "Piece", "Writer", "begin", "undo"]
 
@@ -334,7 +335,7 @@ def begin(connection: Connection, place: Place) -> None:
     writer; this one looks again after milliseconds.
 
     Raises:
-        StoreUnavailable: another process has kept the lock for longer than `busy_s`.
+        StoreUnavailable: somebody has kept the lock for longer than `busy_s`.
         Exception: of the driver.
 
     Example:
@@ -344,7 +345,7 @@ def begin(connection: Connection, place: Place) -> None:
         >>> connection.in_transaction
         True
     """
-    waited_s, pause_s = 0.0, _PAUSE_S
+    until_s, pause_s = ticks_s() + place.busy_s, _PAUSE_S
     while True:
         try:
             connection.execute(sql.BEGIN)
@@ -352,10 +353,9 @@ def begin(connection: Connection, place: Place) -> None:
         except FAILURES as error:
             if not is_busy(error):
                 raise
-        if waited_s >= place.busy_s:
+        if ticks_s() >= until_s:
             raise place.busy()
         Event().wait(pause_s)
-        waited_s += pause_s
         pause_s = min(pause_s * 1.5, _PAUSE_MAX_S)
 
 
