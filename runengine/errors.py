@@ -32,8 +32,8 @@ from typing import Any
 __all__ = [
     "DialectError",
     "InvalidSnapshot",
-    "LifecycleDefinitionError",
     "LeaseLost",
+    "LifecycleDefinitionError",
     "PayloadError",
     "RunEngineError",
     "RunExists",

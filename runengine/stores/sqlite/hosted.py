@@ -22,7 +22,7 @@ from runengine.stores.sqlite.driver import (
     is_busy,
     understood,
 )
-from runengine.stores.sqlite.lines import Rows, facts_of, write
+from runengine.stores.sqlite.lines import Rows, append, facts_of, write
 from runengine.stores.sqlite.preparing import compare
 from runengine.stores.sqlite.upkeep import Upkeep
 
@@ -92,8 +92,10 @@ class HostedStore(Upkeep):
                 facts = facts_of(self._host, request.wants, Rows(0))
                 outcome = request.plan(facts)
                 if outcome.commit is not None:
+                    rows = Rows(0)
                     with self._savepoint():
-                        write(self._host, outcome.commit, Rows(0))
+                        write(self._host, outcome.commit, rows)
+                        append(self._host, rows)
                     self._leave(is_begun)
                     is_begun = False
                 return outcome.answer

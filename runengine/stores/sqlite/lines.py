@@ -26,7 +26,7 @@ from runengine.stores.records import Commit, Facts, Row, Step, Waiting, Wants
 from runengine.stores.sqlite import statements as sql
 from runengine.stores.sqlite.driver import FAILURES, Conflict, Connection, is_refused_twin
 
-__all__ = ["ROWS_MAX", "Rows", "facts_of", "write"]
+__all__ = ["ROWS_MAX", "Rows", "append", "facts_of", "write"]
 
 ROWS_MAX: Final = 4096
 
@@ -55,6 +55,7 @@ class Rows:
         self._version: int | None = None
         self._kept: dict[str, Row] = {}
         self._fresh: dict[str, Row] = {}
+        self.entries: list[tuple[Any, ...]] = []
 
     def begin(self, version: int) -> None:
         """A write transaction begins; the version is SQLite's, and stays the same until another connection writes."""
@@ -62,6 +63,7 @@ class Rows:
             self._kept.clear()
             self._version = version
         self._fresh.clear()
+        self.entries.clear()
 
     def get(self, run_id: str) -> Row | None:
         """The row, if it is known."""
@@ -90,6 +92,7 @@ class Rows:
         """Nothing is known."""
         self._kept.clear()
         self._fresh.clear()
+        self.entries.clear()
 
 
 def facts_of(connection: Connection, wants: Wants, rows: Rows) -> Facts:
@@ -135,7 +138,7 @@ def facts_of(connection: Connection, wants: Wants, rows: Rows) -> Facts:
 
 
 def write(connection: Connection, commit: Commit, rows: Rows) -> None:
-    """Write a commit, in its order; the caller rolls back where it raises.
+    """Write a commit, in its order, but for its history, which `append` writes; the caller rolls back where it raises.
 
     Raises:
         Conflict: a row is not what the plan saw, or is there already.
@@ -150,7 +153,7 @@ def write(connection: Connection, commit: Commit, rows: Rows) -> None:
         else:
             _update(connection, step, step.before)
         if step.entry is not None:
-            _unique(connection, sql.APPEND, entry_values(step.entry), step.after.run.id, "entry of this number")
+            rows.entries.append(entry_values(step.entry))
         rows.put(step.after)
     if commit.key is not None:
         _unique(connection, sql.KEEP, key_values(commit.key), commit.key.run_id, f"answer under {commit.key.key!r}")
@@ -158,6 +161,26 @@ def write(connection: Connection, commit: Commit, rows: Rows) -> None:
         raise Conflict(StoreError(f"{commit.dequeue}: no such create waits"))
     if commit.enqueue is not None:
         _unique(connection, sql.ENQUEUE, waiting_values(commit.enqueue), commit.enqueue.run_id, "create that waits")
+
+
+def append(connection: Connection, rows: Rows) -> None:
+    """Write the history of all commits of a transaction at once: a statement for each costs a third of a step.
+
+    Raises:
+        Conflict: an entry of that number is there already.
+
+    Example:
+        >>> import sqlite3
+        >>> append(sqlite3.connect(":memory:"), Rows())
+    """
+    if rows.entries:
+        try:
+            connection.executemany(sql.APPEND, rows.entries)
+        except FAILURES as error:
+            if not is_refused_twin(error):
+                raise
+            raise Conflict(StoreError("there is a history entry of this number already")) from None
+        rows.entries.clear()
 
 
 def _row(connection: Connection, rows: Rows, statement: str, *values: Any) -> Row | None:

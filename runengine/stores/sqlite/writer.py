@@ -16,7 +16,7 @@ from runengine.errors import StoreUnavailable
 from runengine.stores.base import Request
 from runengine.stores.sqlite import statements as sql
 from runengine.stores.sqlite.driver import FAILURES, Conflict, Connection, Place, connect, is_busy, understood
-from runengine.stores.sqlite.lines import Rows, facts_of, write
+from runengine.stores.sqlite.lines import Rows, append, facts_of, write
 from runengine.stores.ticks import ticks_s
 
 __all__ = ["BATCH_MAX", "TRIES", "Piece", "Writer", "begin", "undo"]
@@ -297,6 +297,7 @@ class Writer:
         rows.begin(connection.execute(sql.VERSION).fetchone()[0])
         for piece in pieces:
             piece.do(connection, rows)
+        append(connection, rows)
         self._is_ending = True
         connection.execute("COMMIT")
         _settle(pieces)
