@@ -16,7 +16,7 @@ from runengine.core import (
 )
 from runengine.embedding.answers import Answer
 from runengine.embedding.clock import SYSTEM, Clock, ticks_s
-from runengine.embedding.observers import Observed, Observer, tell
+from runengine.embedding.observers import Observed, Observer, checked, tell
 from runengine.embedding.plans import Act, Context
 from runengine.embedding.settings import Settings
 from runengine.errors import LifecycleDefinitionError
@@ -55,7 +55,7 @@ class AsyncBase:
         self.settings: Final = settings or Settings()
         self.policy: Final = policy
         self._context: Final = Context(policy=policy, settings=self.settings)
-        self._observers: Final = tuple(observers)
+        self._observers: Final = checked(observers)
         self._clock = clock
         self._address = store
         self._store: AsyncStore | None = None

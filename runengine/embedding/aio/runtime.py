@@ -41,7 +41,8 @@ class AsyncRuntime(AsyncVerbs):
         observers: Who sees each answer.
 
     Raises:
-        LifecycleDefinitionError: in the policy some run could not expire, so it could be stuck for ever.
+        LifecycleDefinitionError: in the policy some run could not expire, or a cancel not end, so it could be stuck.
+        TypeError: an observer has no `observe`, or it is `async def`.
 
     Every method may raise `StoreUnavailable`, and `SchemaMismatch` at first use. Answers that refuse are values: see
     `Answer`, and `Answer.or_raise` for errors instead. A value that no event takes (an empty id, a negative count)
