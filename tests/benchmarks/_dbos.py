@@ -21,7 +21,7 @@ class Dbos:
 
     def begin(self, flow: str) -> str:
         """Record that a workflow has begun; its id."""
-        from dbos._sys_db import WorkflowStatusInternal
+        from dbos._sys_db import WorkflowStatusInternal  # pyright: ignore[reportMissingImports] - an extra
 
         known: dict[str, Any] = dict.fromkeys(WorkflowStatusInternal.__annotations__)
         status = known | {
@@ -47,8 +47,8 @@ class Dbos:
 
 def make_dbos(url: str, callers: int) -> Dbos:
     """Its system database, migrated, with a connection for each caller."""
-    from dbos._serialization import DefaultSerializer
-    from dbos._sys_db import SystemDatabase
+    from dbos._serialization import DefaultSerializer  # pyright: ignore[reportMissingImports] - an extra
+    from dbos._sys_db import SystemDatabase  # pyright: ignore[reportMissingImports] - an extra
 
     pool = {"pool_size": callers, "max_overflow": 0}
     database = SystemDatabase.create(
@@ -67,7 +67,7 @@ def make_dbos(url: str, callers: int) -> Dbos:
 @contextmanager
 def workflows(url: str, connections: int) -> Iterator[Callable[[str], None]]:
     """DBOS launched on a database; each call runs a workflow that does nothing, and writes two statuses."""
-    from dbos import DBOS
+    from dbos import DBOS  # pyright: ignore[reportMissingImports] - an extra
 
     DBOS(
         config={
@@ -78,12 +78,12 @@ def workflows(url: str, connections: int) -> Iterator[Callable[[str], None]]:
         }
     )
 
-    @DBOS.workflow()
     def nothing(_name: str) -> None:
         return
 
+    workflow: Callable[[str], None] = DBOS.workflow()(nothing)
     DBOS.launch()
     try:
-        yield nothing
+        yield workflow
     finally:
         DBOS.destroy()
