@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
@@ -79,15 +80,22 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def by_many(threads: int, work: Callable[[Any], object], items: Sequence[Any]) -> Callable[[], None]:
-    """The same work by that many callers at once."""
+    """The same work by that many callers at once, who are there already when it is timed."""
+    gate = Event()
 
     def one(share: Sequence[Any]) -> None:
+        gate.wait()
         for item in share:
             work(item)
 
+    callers = [Thread(target=one, args=(items[place::threads],)) for place in range(threads)]
+    for caller in callers:
+        caller.start()
+
     def run() -> None:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(one, [items[place::threads] for place in range(threads)]))
+        gate.set()
+        for caller in callers:
+            caller.join()
 
     return run
 
