@@ -18,7 +18,7 @@ from runengine.embedding.plans.telling import told
 from runengine.embedding.values import count, identifier
 from runengine.stores import Facts, Key, Outcome, Row, Wants
 
-__all__ = ["Act", "digest_of", "moment", "replayed"]
+__all__ = ["Act", "digest_of", "kept", "moment", "replayed"]
 
 _WORKERS: Final = ("start", "require_action", "complete", "exhaust_tokens", "fail", "finish_cancel")
 """Events of the one who works on a run: where a worker holds it, its token must be shown."""
@@ -71,6 +71,24 @@ def replayed(key: Key, event: str, digest: str, at_us: int) -> Answer:
     why = f"the key {key.key!r} was used for another request ({key.event})"
     refused = Refused("guard", key.run_id, None, event, guard="same_request", why=why)
     return Answer(kind="guard", event=event, run_id=key.run_id, at_us=at_us, refused=refused)
+
+
+def kept(key: str, event: str, run_id: str, digest: str, row: Row | None, at_us: int) -> Key:
+    """What is kept under a key, for `replayed`: the run as it is answered, or None where there is none yet.
+
+    Example:
+        >>> kept("k", "create", "r", "9f", None, 5).seq
+        0
+    """
+    return Key(
+        key=key,
+        run_id=run_id,
+        event=event,
+        digest=digest,
+        seq=0 if row is None else row.version,
+        at_us=at_us,
+        record=None if row is None else write_run(row.run),
+    )
 
 
 @frozen(kw_only=True)
@@ -185,14 +203,4 @@ class Act:
         return digest_of(self.event.name, self.run_id, write_event(self.event))
 
     def _key(self, row: Row | None, at_us: int) -> Key | None:
-        if self.key is None:
-            return None
-        return Key(
-            key=self.key,
-            run_id=self.run_id,
-            event=self.event.name,
-            digest=self._digest,
-            seq=0 if row is None else row.version,
-            at_us=at_us,
-            record=None if row is None else write_run(row.run),
-        )
+        return kept(self.key, self.event.name, self.run_id, self._digest, row, at_us) if self.key is not None else None

@@ -9,11 +9,10 @@ from attrs import evolve, field, frozen
 from attrs.validators import in_, optional
 
 from runengine.core import SECOND_US, Cancel, Create, Refused
-from runengine.dialects import write_run
 from runengine.dialects.events import write_event
 from runengine.embedding.answers import Answer, AnswerKind
-from runengine.embedding.plans.acting import digest_of, moment, replayed
-from runengine.embedding.plans.moves import Context, Moves
+from runengine.embedding.plans.acting import digest_of, kept, moment, replayed
+from runengine.embedding.plans.moves import Context, Moves, is_overdue
 from runengine.embedding.settings import ThreadStrategy
 from runengine.embedding.values import check_id, check_seconds, count, identifier
 from runengine.stores import Facts, Key, Outcome, Row, Waiting, Wants
@@ -111,8 +110,8 @@ class Birth:
 
     def _clear(self, active: Row, moves: Moves) -> bool:
         """End a run whose deadline has passed, unless another create waits behind it."""
-        overdue = active.run.expires_at is not None and active.run.expires_at * SECOND_US <= moves.at_us
-        return overdue and active.waiting == 0 and not isinstance(moves.expire(active), Refused)
+        can_end = active.waiting == 0 and is_overdue(active, moves.at_us)
+        return can_end and not isinstance(moves.expire(active), Refused)
 
     def _busy(self, active: Row, moves: Moves) -> Outcome[Answer]:
         if self.thread == "reject":
@@ -150,17 +149,7 @@ class Birth:
         return moves.outcome(answer, self._key(row, moves.at_us))
 
     def _key(self, row: Row | None, at_us: int) -> Key | None:
-        if self.key is None:
-            return None
-        return Key(
-            key=self.key,
-            run_id=self.create.run_id,
-            event="create",
-            digest=self.digest,
-            seq=0 if row is None else row.version,
-            at_us=at_us,
-            record=None if row is None else write_run(row.run),
-        )
+        return kept(self.key, "create", self.create.run_id, self.digest, row, at_us) if self.key is not None else None
 
     def _answer(self, kind: AnswerKind, at_us: int, row: Row | None = None) -> Answer:
         return Answer(

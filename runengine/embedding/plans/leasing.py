@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from runengine.core import SECOND_US, TERMINAL, Event, Expire, Fail, FinishCancel, Refused, Start, decide
+from runengine.core import TERMINAL, Event, Expire, Fail, FinishCancel, Refused, Start, decide
 from runengine.core.table import ENDED_BY
 from runengine.embedding.answers import Answer
 from runengine.embedding.plans.acting import moment
-from runengine.embedding.plans.moves import Context, Moves, is_held
+from runengine.embedding.plans.moves import Context, Moves, is_held, is_overdue
 from runengine.embedding.plans.telling import told
 from runengine.embedding.values import count, identifier, seconds
 from runengine.stores import Facts, Outcome, Row, Wants
 
 __all__ = ["Claim", "Heartbeat", "Lapse", "Release"]
-
-
-def _overdue(row: Row, at_us: int) -> bool:
-    return row.run.expires_at is not None and row.run.expires_at * SECOND_US <= at_us
 
 
 @frozen(kw_only=True)
@@ -58,7 +54,7 @@ class Claim:
             return Outcome(answer=None)
         at_us = moment(facts, self.at_us, row)
         moves = Moves(self.context, at_us, facts.waiting)
-        if _overdue(row, at_us):
+        if is_overdue(row, at_us):
             return _lapsed(row, moves)
         if row.run.status == "queued":
             after = moves.take(row, Start(at_us=at_us), lease=(self.worker, self.lease_s))
@@ -154,7 +150,7 @@ class Release(_Held):
             return Outcome(answer=refusal)
         assert row is not None
         moves = Moves(self.context, at_us, facts.waiting)
-        if _overdue(row, at_us):
+        if is_overdue(row, at_us):
             outcome = _lapsed(row, moves)
             assert outcome.answer is not None
             return Outcome(answer=outcome.answer, commit=outcome.commit)
@@ -217,7 +213,7 @@ def _lapsed(row: Row, moves: Moves) -> Outcome[Answer | None]:
 
 def _due_event(row: Row, at_us: int, context: Context) -> Event | None:
     """The event that ends the run now; None where only a worker is gone and another may come."""
-    if _overdue(row, at_us):
+    if is_overdue(row, at_us):
         return Expire(at_us=at_us)
     if row.run.status == "cancelling":
         return FinishCancel(at_us=at_us)

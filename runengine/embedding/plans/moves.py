@@ -32,7 +32,7 @@ from runengine.embedding.plans.telling import told
 from runengine.embedding.settings import Settings
 from runengine.stores import Commit, Entry, EntryKind, Key, Outcome, Row, Step, Waiting
 
-__all__ = ["Context", "Moves", "is_held"]
+__all__ = ["Context", "Moves", "is_held", "is_overdue"]
 
 KEPT_WHEN_LATE: Final = (
     "require_action",
@@ -74,6 +74,19 @@ def is_held(row: Row, at_us: int) -> bool:
         (True, False)
     """
     return row.lease_until_us is not None and row.lease_until_us > at_us
+
+
+def is_overdue(row: Row, at_us: int) -> bool:
+    """Whether the run's own deadline has come by that time; one that has ended has none.
+
+    Example:
+        >>> run = RunObject(id="r", thread_id="t", assistant_id="a", model="m", status="queued", created_at=0,
+        ...                 expires_at=9)
+        >>> row = Row(run=run, version=1, last_us=0, deadline_us=9 * SECOND_US)
+        >>> is_overdue(row, 9 * SECOND_US - 1), is_overdue(row, 9 * SECOND_US)
+        (False, True)
+    """
+    return row.run.expires_at is not None and row.run.expires_at * SECOND_US <= at_us
 
 
 class Moves:
