@@ -12,7 +12,7 @@ from runengine.errors import SchemaMismatch
 from runengine.stores.postgres import statements as sql
 from runengine.stores.postgres.driver import FAILURES, Connection, ask, understood
 from runengine.stores.postgres.wording import Conflict, Gone, Where
-from runengine.stores.schema import SCHEMA_VERSION, migration, policy_hash, policy_statements, statements
+from runengine.stores.schema import forward, mismatch, newer, statements
 
 __all__ = ["migrate", "prepare"]
 
@@ -72,10 +72,7 @@ def migrate(connection: Connection, where: Where, policy: Policy) -> bool:
         with connection.transaction():
             ask(connection, (sql.LOCK, None))
             found = {} if _is_absent(connection) else _made(connection)
-            version = _version(found, where)
-            steps = migration("postgres", version)
-            if steps or found.get("policy_hash") != policy_hash(policy) or found.get("policy") != policy.name:
-                steps += policy_statements("postgres", policy)
+            steps = forward("postgres", _version(found, where), found, policy)
             for step in steps:
                 ask(connection, (step.encode(), None))
         return bool(steps)
@@ -105,23 +102,11 @@ def _version(found: dict[str, Any], where: Where) -> int:
     version = str(found.get("version"))
     if not version.isdecimal():
         raise SchemaMismatch(where.shown, f"its table runengine_schema says version {version!r}, which is no number")
-    if int(version) > SCHEMA_VERSION:
-        problem = (
-            f"schema version {version} is newer than {SCHEMA_VERSION}, which this runengine knows; update runengine"
-        )
+    if problem := newer(int(version)):
         raise SchemaMismatch(where.shown, problem)
     return int(version)
 
 
 def _compare(found: dict[str, Any], where: Where, policy: Policy) -> None:
-    version = _version(found, where)
-    if version < SCHEMA_VERSION:
-        problem = f"schema version {version} is older than {SCHEMA_VERSION}; bring it up: runengine store migrate URL"
+    if problem := mismatch(_version(found, where), found, policy):
         raise SchemaMismatch(where.shown, problem)
-    if found.get("policy_hash") != policy_hash(policy):
-        made = found.get("policy")
-        other = f"it keeps the rules of policy {made}, not those of {policy.name}"
-        if made == policy.name:
-            other = f"it keeps the rules of another policy {made} than this runengine's"
-        way = f"runengine store migrate URL --policy {policy.name}"
-        raise SchemaMismatch(where.shown, f"{other}; open it with its own, or change it: {way}")

@@ -6,14 +6,14 @@ order; run them in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from runengine.core import Policy
 from runengine.stores.schema import tables, triggers, versions
 from runengine.stores.schema.parts import DATABASES, Database, Statement
 from runengine.stores.schema.tables import ONE_ACTIVE, TABLES
 from runengine.stores.schema.triggers import TRIGGERS
-from runengine.stores.schema.versions import SCHEMA_VERSION, migration, policy_hash
+from runengine.stores.schema.versions import SCHEMA_VERSION, migration, mismatch, newer, policy_hash
 
 __all__ = [
     "DATABASES",
@@ -26,7 +26,10 @@ __all__ = [
     "drop_birth_statements",
     "drop_statements",
     "drop_trigger_statements",
+    "forward",
     "migration",
+    "mismatch",
+    "newer",
     "policy_hash",
     "policy_statements",
     "script",
@@ -134,6 +137,30 @@ def policy_statements(database: Database, policy: Policy) -> tuple[str, ...]:
             *versions.policy_row_statements(policy),
         )
     )
+
+
+def forward(database: Database, version: int, found: Mapping[str, str], policy: Policy) -> tuple[str, ...]:
+    """What brings a store to this engine's version and to a policy, for one transaction; nothing where it is there.
+
+    Args:
+        database: Which.
+        version: The store's.
+        found: The lines of its table of the schema.
+        policy: Whose rules it is to keep.
+
+    Raises:
+        ValueError: there is no such version.
+
+    Example:
+        >>> from runengine.core import PRACTICAL
+        >>> kept = {"policy": "practical", "policy_hash": policy_hash(PRACTICAL)}
+        >>> forward("sqlite", SCHEMA_VERSION, kept, PRACTICAL)
+        ()
+    """
+    steps = migration(database, version)
+    if steps or found.get("policy_hash") != policy_hash(policy) or found.get("policy") != policy.name:
+        steps += policy_statements(database, policy)  # a migration takes the triggers away
+    return steps
 
 
 def _all(database: Database, policy: Policy) -> tuple[Statement, ...]:

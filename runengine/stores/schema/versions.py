@@ -17,6 +17,8 @@ __all__ = [
     "MIGRATIONS",
     "SCHEMA_VERSION",
     "migration",
+    "mismatch",
+    "newer",
     "policy_hash",
     "policy_row_statements",
     "row_statements",
@@ -132,6 +134,44 @@ def migration(
         return ()
     missing = (statement for step in steps[database][from_version - 1 :] for statement in step)
     return (*missing, _set("version", str(newest)).sql)
+
+
+def newer(version: int) -> str | None:
+    """What is said of a version that this engine does not know yet; None: it knows it.
+
+    Example:
+        >>> newer(SCHEMA_VERSION) is None
+        True
+    """
+    if version <= SCHEMA_VERSION:
+        return None
+    return f"schema version {version} is newer than {SCHEMA_VERSION}, which this runengine knows; update runengine"
+
+
+def mismatch(version: int, found: Mapping[str, str], policy: Policy) -> str | None:
+    """Why a store cannot be used by this engine with a policy, and what to do; None: it can.
+
+    Args:
+        version: The store's.
+        found: The lines of its table of the schema.
+        policy: The engine's.
+
+    Example:
+        >>> from runengine.core import PRACTICAL
+        >>> mismatch(SCHEMA_VERSION, {"policy": "practical", "policy_hash": policy_hash(PRACTICAL)}, PRACTICAL) is None
+        True
+    """
+    if version > SCHEMA_VERSION:
+        return newer(version)
+    if version < SCHEMA_VERSION:
+        return f"schema version {version} is older than {SCHEMA_VERSION}; bring it up: runengine store migrate URL"
+    if found.get("policy_hash") == policy_hash(policy):
+        return None
+    made = found.get("policy")
+    other = f"it keeps the rules of policy {made}, not those of {policy.name}"
+    if made == policy.name:
+        other = f"it keeps the rules of another policy {made} than this runengine's"
+    return f"{other}; open it with its own, or change it: runengine store migrate URL --policy {policy.name}"
 
 
 def _set(name: str, value: str) -> Statement:

@@ -8,7 +8,7 @@ from threading import Event
 from typing import Final, TypeVar
 
 from runengine.core import PRACTICAL, Policy
-from runengine.stores.schema import SCHEMA_VERSION, TABLES, migration, policy_hash, policy_statements, statements
+from runengine.stores.schema import TABLES, forward, mismatch, newer, statements
 from runengine.stores.sqlite import statements as sql
 from runengine.stores.sqlite.driver import FAILURES, Connection, Place, connect, is_busy, understood
 from runengine.stores.sqlite.writer import begin, undo
@@ -78,9 +78,7 @@ def migrate(path_or_url: str | Path, policy: Policy = PRACTICAL, *, busy_s: floa
     def migrated(connection: Connection) -> bool:
         begin(connection, place)
         found = _made(connection, place)
-        steps = migration("sqlite", _version(found, place))
-        if steps or found.get("policy_hash") != policy_hash(policy) or found.get("policy") != policy.name:
-            steps += policy_statements("sqlite", policy)
+        steps = forward("sqlite", _version(found, place), found, policy)
         _run(connection, steps)
         connection.execute("COMMIT")
         return bool(steps)
@@ -102,17 +100,8 @@ def compare(connection: Connection, place: Place, policy: Policy) -> None:
         runengine.errors.SchemaMismatch: sqlite:///runs.db: there is no runengine store in it; make one: runengine ...
     """
     found = _made(connection, place)
-    version = _version(found, place)
-    if version < SCHEMA_VERSION:
-        older = f"schema version {version} is older than {SCHEMA_VERSION}; bring it up: runengine store migrate URL"
-        raise place.mismatch(older)
-    if found.get("policy_hash") != policy_hash(policy):
-        made = found.get("policy")
-        other = f"it keeps the rules of policy {made}, not those of {policy.name}"
-        if made == policy.name:
-            other = f"it keeps the rules of another policy {made} than this runengine's"
-        way = f"runengine store migrate URL --policy {policy.name}"
-        raise place.mismatch(f"{other}; open it with its own, or change it: {way}")
+    if problem := mismatch(_version(found, place), found, policy):
+        raise place.mismatch(problem)
 
 
 def _names(connection: Connection) -> set[str]:
@@ -136,10 +125,8 @@ def _version(found: dict[str, str], place: Place) -> int:
     version = str(found.get("version"))
     if not (version.isascii() and version.isdecimal()) or int(version) < 1:
         raise place.mismatch(f"its table runengine_schema says version {version!r}, which is none")
-    if int(version) > SCHEMA_VERSION:
-        raise place.mismatch(
-            f"schema version {version} is newer than {SCHEMA_VERSION}, which this runengine knows; update runengine"
-        )
+    if problem := newer(int(version)):
+        raise place.mismatch(problem)
     return int(version)
 
 
