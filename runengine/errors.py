@@ -17,7 +17,8 @@ RunEngineError
 │  ├─ UnknownSpelling         dialect, field, value, known
 │  └─ PayloadError            problems, each with a $.path
 │     └─ NotJSON              problem, offset (in `runengine.dialects.wire`)
-└─ TraceUnreadable            file, line, column
+├─ TraceUnreadable            file, line, column
+└─ ScenarioInvalid, MissingExtra   (in `runengine.simulation.errors`)
 ```
 
 Each keeps what it knows in attributes and can be pickled. A message says what was refused, to what, why, and

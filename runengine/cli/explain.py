@@ -14,6 +14,8 @@ from runengine.dialects import DIALECTS
 from runengine.dialects.pages import dialect_page
 from runengine.errors import TraceUnreadable
 from runengine.rendering.reference import run_object_page
+from runengine.simulation.page import scenario_page
+from runengine.simulation.schema import schema_text
 from runengine.stores.schema.page import schema_page
 from runengine.validation import RULES, Rule
 
@@ -71,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "rules.md": lambda: as_markdown(),
     "run-object.md": run_object_page,
+    "scenario.md": scenario_page,
+    "scenario.schema.json": schema_text,
     "store-schema.md": schema_page,
     **{f"dialects/{name}.md": partial(dialect_page, name) for name in DIALECTS},
 }

@@ -93,6 +93,14 @@ class JsonDialect:
         """
         return document if self.shape.spelling is None else _renamed(document, RunObject, self._in)
 
+    def respelled(self, document: dict[str, JSON]) -> dict[str, JSON]:
+        """The document with this dialect's keys; everything it has is kept, as `to_native` does the other way.
+
+        Args:
+            document: Plain JSON with the API's own keys, right or wrong.
+        """
+        return document if self.shape.spelling is None else _renamed(document, RunObject, self._out)
+
     def from_native(self, document: dict[str, JSON], generation: int | None = None) -> Written:
         """The document in this dialect.
 

@@ -1,0 +1,49 @@
+"""The simulator's own errors; the tree of all is in `runengine.errors`."""
+
+from __future__ import annotations
+
+from runengine.errors import RunEngineError
+
+__all__ = ["MissingExtra", "ScenarioInvalid"]
+
+
+class ScenarioInvalid(RunEngineError, ValueError):
+    """A scenario that cannot be simulated.
+
+    Attributes:
+        source: The file, or the name it was asked for by.
+        problems: What is wrong, each with its place in the file and what would have been right.
+
+    Example:
+        >>> print(ScenarioInvalid("a.toml", ("arrival.rate_per_s: expected a number of at least 1e-06, got 0",)))
+        a.toml: arrival.rate_per_s: expected a number of at least 1e-06, got 0
+    """
+
+    def __init__(self, source: str, problems: tuple[str, ...]) -> None:
+        super().__init__(source, problems)
+        self.source = source
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return f"{self.source}: {'; '.join(self.problems)}"
+
+
+class MissingExtra(RunEngineError, ImportError):
+    """A part of the library whose own libraries are not installed.
+
+    Attributes:
+        what: What was asked for.
+        extra: The extra that brings them.
+
+    Example:
+        >>> print(MissingExtra("simulating in columns", "simulation"))
+        simulating in columns needs pip install 'runengine[simulation]'
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(what, extra)
+        self.what = what
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.what} needs pip install 'runengine[{self.extra}]'"

@@ -1,0 +1,220 @@
+"""A scenario compiled for columns: for each situation of a run the rows it may take, as arrays of numbers.
+
+Made from the policy's rows alone: a row that is added to the table, and given a share, is simulated like the others.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final, NamedTuple
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from runengine.core import SECOND_US, TERMINAL, Status, Transition
+from runengine.core.shape import ARRIVAL_STAMP
+from runengine.simulation.distributions import Constant
+from runengine.simulation.scenario import Scenario, Step
+from runengine.simulation.vectors.draws import Ints
+from runengine.simulation.vectors.tables import Choice, Table, Tables
+
+__all__ = ["CLOSES", "ENDS", "NOTHING", "STARTS", "WAITS", "WAITS_GUARD", "Situation", "Ways", "World"]
+
+STARTS: Final = "started_at"
+"""The stamp that says a run has started."""
+
+WAITS_GUARD: Final = "past_deadline"
+"""The guard of rows that wait for the deadline."""
+
+ENDS: Final = 1
+"""The step ends the run."""
+
+WAITS: Final = 2
+"""The step waits for the deadline."""
+
+CLOSES: Final = 4
+"""Nothing can happen after the step."""
+
+NOTHING: Final = -1
+"""In the place of a row: nothing happens any more."""
+
+_ROUND_GUARD: Final = "has_tool_calls"
+_AT_ONCE: Final = Step(share=0, after_s=Constant(value=0))
+
+
+class Situation(NamedTuple):
+    """What decides which rows a run may take.
+
+    Attributes:
+        status: Its status.
+        started: Whether it has ever started.
+        rounds: How often it has required action.
+
+    Example:
+        >>> Situation("queued", False, 0).rounds
+        0
+    """
+
+    status: Status
+    started: bool
+    rounds: int
+
+
+@frozen(kw_only=True, eq=False)
+class Ways:
+    """What may happen in each situation, by its number.
+
+    The choices of a situation stand in order of their shares, the largest first. Choice c in situation s has the number
+    s * width + c.
+
+    Attributes:
+        width: Choices of a situation, at most.
+        ends: For each choice but the last, by situation: where its part of 2**32 ends.
+        row: Of each choice, the number of the row, or `NOTHING`.
+        leads_to: Of each choice, the situation after it.
+        what: Of each choice, what more it does: `ENDS`, `WAITS` and `CLOSES`, added up.
+
+    Example:
+        >>> [a.name for a in Ways.__attrs_attrs__]
+        ['width', 'ends', 'row', 'leads_to', 'what']
+    """
+
+    width: int
+    ends: tuple[NDArray[np.uint64], ...]
+    row: NDArray[np.int8]
+    leads_to: Ints
+    what: NDArray[np.int8]
+
+
+class World:
+    """A scenario, compiled.
+
+    Args:
+        scenario: Any.
+
+    Attributes:
+        scenario: The same.
+        rows: The rows of its policy.
+        birth: The number of the row that creates a run; after it a run is in situation 0.
+        after_us: Of each row, microseconds in its source before it.
+
+    Example:
+        >>> from runengine.simulation.distributions import Exponential
+        >>> from runengine.simulation.scenario import Arrival
+        >>> world = World(Scenario(name="x", arrival=Arrival(rate_per_s=1), steps={
+        ...     "queued": {"start": Step(share=1, after_s=Constant(value=1))},
+        ...     "in_progress": {"complete": Step(share=1, after_s=Exponential(mean=5))}}))
+        >>> [str(world.rows[number]) for number in world.ways(1).row if number != NOTHING]
+        ['start: queued -> in_progress', 'complete: in_progress -> completed']
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario: Final = scenario
+        self.rows: Final = scenario.machine.rows
+        self.birth: Final = next(number for number, row in enumerate(self.rows) if row.source is None)
+        self.after_us: Final = Tables((self._step(row).after_s for row in self.rows), SECOND_US)
+        self._distance: Final = self._distances()
+        self._situations: Final = self._reached()
+        self._ways = cache(self._made)
+
+    def ways(self, step: int) -> Ways:
+        """What may happen.
+
+        Args:
+            step: The number of the step to come; from `steps_max` on only rows that lead nearer to an end are taken.
+        """
+        return self._ways(step >= self.scenario.steps_max)
+
+    def lag_us(self, number: int) -> Table:
+        """Microseconds from the deadline until a row that waited for it.
+
+        Args:
+            number: The number of the row.
+        """
+        return Table(self._step(self.rows[number]).after_s, SECOND_US)
+
+    def _step(self, row: Transition) -> Step:
+        return self.scenario.steps.get(row.source, {}).get(row.event, _AT_ONCE) if row.source else _AT_ONCE
+
+    def _made(self, hurried: bool) -> Ways:
+        situations = self._situations
+        number_of = {situation: number for number, situation in enumerate(situations)}
+        choices: list[tuple[Choice, list[int]]] = []
+        for situation in situations:
+            given = self._given(situation, hurried)
+            shares = [self._step(self.rows[number]).share for number in given]
+            if situation.status in TERMINAL:
+                shares, given = [*shares, max(0.0, 1 - sum(shares))], [*given, NOTHING]
+            choices.append((Choice(shares), given))
+        width = max(len(choice.numbers) for choice, _ in choices)
+        ends = np.full((width - 1, len(situations)), 1 << 32, np.uint64)
+        row = np.full((len(situations), width), NOTHING, np.int8)
+        leads_to, what = np.zeros(row.shape, np.int64), np.full(row.shape, CLOSES, np.int8)
+        for here, (situation, (choice, given)) in enumerate(zip(situations, choices, strict=True)):
+            ends[: len(choice.ends), here] = choice.ends
+            for place, chosen in enumerate(choice.numbers.tolist()):
+                row[here, place] = number = given[chosen]
+                after = self._after(situation, number)
+                leads_to[here, place] = number_of[after]
+                what[here, place] = self._what(number, after, hurried)
+        flat = row.reshape(-1), leads_to.reshape(-1), what.reshape(-1)
+        return Ways(width=width, ends=tuple(ends), row=flat[0], leads_to=flat[1], what=flat[2])
+
+    def _reached(self) -> tuple[Situation, ...]:
+        """Every situation there can be; the first is that of a run which was just created."""
+        found = {Situation(self.rows[self.birth].target, False, 0): None}
+        todo = list(found)
+        for situation in todo:
+            for number in (*self._given(situation, hurried=False), *self._given(situation, hurried=True)):
+                after = self._after(situation, number)
+                if after not in found:
+                    found[after] = None
+                    todo.append(after)
+        return tuple(found)
+
+    def _given(self, situation: Situation, hurried: bool) -> list[int]:
+        """The numbers of the rows that may be taken."""
+        source = situation.status
+        given = [
+            number
+            for number, row in enumerate(self.rows)
+            if row.source == source and self._step(row).share and (situation.started or "started" not in row.guards)
+        ]
+        if source in TERMINAL:
+            return [] if hurried else given
+        if hurried:
+            nearer = [n for n in given if self._distance[self.rows[n].target] < self._distance[source]]
+            return nearer or given
+        if situation.rounds >= self.scenario.tools.rounds_max:
+            return [n for n in given if _ROUND_GUARD not in self.rows[n].guards] or given
+        return given
+
+    def _after(self, situation: Situation, number: int) -> Situation:
+        if number == NOTHING:
+            return situation
+        row = self.rows[number]
+        started = situation.started or ARRIVAL_STAMP.get(row.target) == STARTS
+        rounds = min(situation.rounds + (_ROUND_GUARD in row.guards), self.scenario.tools.rounds_max)
+        return Situation(row.target, started, rounds)
+
+    def _what(self, number: int, after: Situation, hurried: bool) -> int:
+        if number == NOTHING:
+            return CLOSES
+        row = self.rows[number]
+        ends = row.edge is not None and row.target in TERMINAL
+        closes = after.status in TERMINAL and not self._given(after, hurried)
+        return ENDS * ends + WAITS * (WAITS_GUARD in row.guards) + CLOSES * closes
+
+    def _distances(self) -> dict[Status, int]:
+        """Steps with a share from each status to an end; large where there is no way."""
+        far = len(self.rows)
+        distance: dict[Status, int] = dict.fromkeys(TERMINAL, 0)
+        taken = [row for row in self.rows if row.edge is not None and self._step(row).share]
+        for _ in range(far):
+            for row in taken:
+                assert row.source is not None
+                distance[row.source] = min(distance.get(row.source, far), distance.get(row.target, far) + 1)
+        for row in self.rows:
+            distance.setdefault(row.target, far)
+        return distance
