@@ -42,18 +42,17 @@ OWNERS = {
     "psycopg": ("stores/postgres/driver.py",),
     "psycopg_pool": ("stores/postgres/driver.py",),
     "opentelemetry": ("embedding/otel.py",),
-    "rich": ("cli/check.py", "cli/demo.py", "cli/runs.py", "cli/timeline.py", "validation/reports.py"),
+    "rich": ("cli/check.py", "cli/demo.py", "cli/driving.py", "cli/runs.py", "cli/timeline.py", "validation/reports.py"),
     "random": ("simulation/driving/chance.py",),
     "numpy": ("simulation/fitting/", "simulation/vectors/", "simulation/writing/parquet.py"),
     "scipy": ("simulation/fitting/", "simulation/vectors/tables.py"),
     "pyarrow": ("simulation/writing/parquet.py",),
     "matplotlib": ("simulation/fitting/plots.py",),
-    "tomli_w": ("simulation/toml.py",),
     "secrets": ("embedding/identity.py",),
     "time": ("embedding/clock.py", "stores/ticks.py"),
     "pickle": (),
     "sqlite3": ("stores/sqlite/driver.py",),
-    "logging": ("embedding/observers.py", "embedding/worker.py"),
+    "logging": ("embedding/observers.py", "embedding/worker.py", "simulation/driving/machines.py"),
 }
 """Who may import what: one file reads the clock, one draws at random."""
 

@@ -63,8 +63,9 @@ class Chance:
         *key: What the draws are for.
 
     Example:
-        >>> [Chance(7, "fault", 12).below(100) for _ in range(3)]
-        [32, 32, 32]
+        >>> chance = Chance(7, "fault", 12)
+        >>> [chance.below(100) for _ in range(3)]
+        [62, 17, 55]
     """
 
     def __init__(self, seed: int, *key: int | str) -> None:

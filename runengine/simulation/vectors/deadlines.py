@@ -13,10 +13,9 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from runengine.core import SECOND_US, STATUSES, TERMINAL
-from runengine.core.guards import DEADLINE_FREE
+from runengine.core import SECOND_US
 from runengine.simulation.vectors.draws import Draws, Ints, Words
-from runengine.simulation.vectors.world import WAITS_GUARD, World
+from runengine.simulation.vectors.world import World
 
 __all__ = ["Paths", "meet_deadlines"]
 
@@ -50,7 +49,7 @@ class Paths:
     def risky(self, world: World) -> Ints:
         """Places of the runs that may meet their deadlines: that wait for it, or come within a second of it."""
         near = np.flatnonzero(self.after_us >= (world.scenario.ttl_s - 1) * SECOND_US)
-        near = near[_before_deadline(world)[self.row[near]]]
+        near = near[world.before_deadline[self.row[near]]]
         found = [np.searchsorted(self.offsets, near, side="right") - 1, *self.waiting]
         return np.unique(np.concatenate(found))
 
@@ -92,16 +91,17 @@ def meet_deadlines(world: World, draws: Draws, runs: Words, places: Ints, create
         >>> bool(((made.ended_us - made.created_us) < 700 * SECOND_US).all())
         True
     """
-    before, waiting = _before_deadline(world), _waiting(world)
     deadline_us = (created_us[places] // SECOND_US + world.scenario.ttl_s) * SECOND_US - created_us[places]
     first = paths.offsets[places] + 1
     while len(places):
         entry, owner = _ranged(first, paths.offsets[places + 1])
         row = paths.row[entry]
-        late = np.flatnonzero(waiting[row] | (before[row] & (paths.after_us[entry] >= deadline_us[owner])))
+        late = np.flatnonzero(
+            world.waits[row] | (world.before_deadline[row] & (paths.after_us[entry] >= deadline_us[owner]))
+        )
         late = late[np.diff(owner[late], prepend=-1) > 0]  # the first of each run
         here, of = entry[late], owner[late]
-        expire = _expire_of(world)[_targets(world)[paths.row[here - 1]]]
+        expire = world.expire_after[paths.row[here - 1]]
         cut = expire >= 0
         _expire(world, draws, runs, places[of[cut]], here[cut], expire[cut], deadline_us[of[cut]], paths)
         paths.life_us[places[of[cut]]] = paths.after_us[here[cut]]
@@ -117,13 +117,9 @@ def _expire(
     world: World, draws: Draws, runs: Words, places: Ints, entries: Ints, rows: Ints, due_us: Ints, paths: Paths
 ) -> None:
     """Put expiries in the place of entries, each after its deadline, and after the entry before it."""
+    lag_us = world.after_us.of(world.after_us.places[rows], draws.bits("late", 0, runs[places])).astype(np.int64)
     paths.row[entries] = rows
-    counters = runs[places]
-    for number in np.unique(rows).tolist():
-        some = np.flatnonzero(rows == number)
-        here = entries[some]
-        lag_us = world.lag_us(number).of(draws.bits("late", number, counters[some])).astype(np.int64)
-        paths.after_us[here] = np.maximum(paths.after_us[here - 1], due_us[some]) + lag_us
+    paths.after_us[entries] = np.maximum(paths.after_us[entries - 1], due_us) + lag_us
 
 
 def _ranged(starts: Ints, stops: Ints) -> tuple[Ints, Ints]:
@@ -132,26 +128,3 @@ def _ranged(starts: Ints, stops: Ints) -> tuple[Ints, Ints]:
     owner = np.repeat(np.arange(len(starts)), lengths)
     before = np.cumsum(lengths) - lengths
     return np.arange(len(owner)) + (starts - before)[owner], owner
-
-
-def _waiting(world: World) -> NDArray[np.bool_]:
-    """Of each row, whether it waits for the deadline."""
-    return np.array([WAITS_GUARD in row.guards for row in world.rows])
-
-
-def _before_deadline(world: World) -> NDArray[np.bool_]:
-    """Of each row, whether it must come before the deadline: by its guard, or as no row leads on after it."""
-    expires = {row.source for row in world.rows if WAITS_GUARD in row.guards}
-    ends = {*TERMINAL, *expires}
-    return np.array([row.event not in DEADLINE_FREE or not {row.source, row.target} & ends for row in world.rows])
-
-
-def _targets(world: World) -> Ints:
-    """Of each row, the number of its target."""
-    return np.array([STATUSES.index(row.target) for row in world.rows])
-
-
-def _expire_of(world: World) -> Ints:
-    """Of each status, the number of the row by which it expires, or -1."""
-    found = {row.source: number for number, row in enumerate(world.rows) if WAITS_GUARD in row.guards}
-    return np.array([found.get(status, -1) for status in STATUSES])

@@ -22,6 +22,7 @@ Names = NDArray[np.bytes_]
 CALLS_MAX: Final = 128
 """Calls of a round, at most: the counters of a run's calls lie so far apart."""
 
+_UNLIMITED: Final = np.iinfo(np.int64).max
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _WORD: Final = np.uint64(0xFFFF)
 
@@ -108,17 +109,23 @@ class Details:
 
     @cached_property
     def prompt_tokens(self) -> Ints:
-        """Of each run, the prompt tokens of its whole life."""
-        return self._tokens("prompt", Table(self._scenario.usage.prompt_tokens))
+        """Of each run, the prompt tokens of its whole life; its assistant's limit at most."""
+        limits = [one.max_prompt_tokens for one in self._scenario.assistants]
+        return self._tokens("prompt", Table(self._scenario.usage.prompt_tokens), limits)
 
     @cached_property
     def completion_tokens(self) -> Ints:
-        """Of each run, the completion tokens of its whole life."""
-        return self._tokens("completion", Table(self._scenario.usage.completion_tokens))
+        """Of each run, the completion tokens of its whole life; its assistant's limit at most."""
+        limits = [one.max_completion_tokens for one in self._scenario.assistants]
+        return self._tokens("completion", Table(self._scenario.usage.completion_tokens), limits)
 
-    def _tokens(self, purpose: str, table: Table) -> Ints:
+    def _tokens(self, purpose: str, table: Table, limits: list[int | None]) -> Ints:
         counts = table.of(self._of.draws.bits(purpose, 0, self._of.runs)) * self.stretches
-        return np.rint(counts).astype(np.int64)
+        drawn = np.rint(counts).astype(np.int64)
+        if any(limits):
+            most = np.array([_UNLIMITED if limit is None else limit for limit in limits])
+            np.minimum(drawn, most[self.assistant], out=drawn)
+        return drawn
 
     @cached_property
     def counted(self) -> NDArray[np.bool_]:

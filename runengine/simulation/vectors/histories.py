@@ -179,18 +179,18 @@ def _walk(world: World, draws: Draws, runs: Words) -> Paths:
         bits = draws.bits("step", step, runs.take(where))
         choice = _chosen(ways, here, bits)
         row, what = ways.row.take(choice), ways.what.take(choice)
-        if (row == NOTHING).any():
-            over, on = np.flatnonzero(row == NOTHING), np.flatnonzero(row != NOTHING)
+        if (nothing := row == NOTHING).any():
+            over, on = np.flatnonzero(nothing), np.flatnonzero(~nothing)
             entries[where.take(over)] = step
             where, at_us, choice = where.take(on), at_us.take(on), choice.take(on)
             bits, row, what = bits.take(on), row.take(on), what.take(on)
-        after_us = world.after_us.of(row, bits).astype(np.int64)
+        after_us = world.after_us.of(ways.table.take(choice), bits).astype(np.int64)
         after_us += at_us
         moves.append((where, step, row, after_us))
-        ended = np.flatnonzero(what & ENDS)
+        ended = np.flatnonzero((what & ENDS) != 0)  # much faster of truths than of numbers
         life_us[where.take(ended)] = after_us.take(ended)
-        waiting.append(where.take(np.flatnonzero(what & WAITS)))
-        closed, on = np.flatnonzero(what & CLOSES), np.flatnonzero(what < CLOSES)
+        waiting.append(where.take(np.flatnonzero((what & WAITS) != 0)))
+        closed, on = np.flatnonzero(what >= CLOSES), np.flatnonzero(what < CLOSES)
         entries[where.take(closed)] = step + 1
         where, at_us, here = where.take(on), after_us.take(on), ways.leads_to.take(choice.take(on))
         step += 1

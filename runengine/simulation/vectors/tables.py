@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runengine.simulation.distributions import (
     Constant,
@@ -94,22 +93,28 @@ class Tables:
         distributions: At least one.
         scale: What their values are multiplied by.
 
+    Attributes:
+        places: Of each distribution, its place.
+
     Example:
         >>> tables = Tables([Constant(value=3), Constant(value=4)])
-        >>> tables.of(np.array([1, 0]), np.array([7, 7], dtype=np.uint64)).tolist()
+        >>> tables.of(tables.places[[1, 0]], np.array([7, 7], dtype=np.uint64)).tolist()
         [4.0, 3.0]
     """
 
     def __init__(self, distributions: Iterable[Distribution], scale: float = 1.0) -> None:
-        made = [_tabulated(distribution) for distribution in distributions]
+        given = list(distributions)
+        places = {one: place for place, one in enumerate(dict.fromkeys(given))}
+        made = [_tabulated(distribution) for distribution in places]
+        self.places: Final[Ints] = np.array([places[distribution] * 2 * CELLS for distribution in given])
         self._low: Floats = np.concatenate([low for low, _ in made]) * scale
         self._step: Floats = np.concatenate([step for _, step in made]) * scale
 
-    def of(self, numbers: NDArray[np.signedinteger[Any]] | None, bits: Words) -> Floats:
+    def of(self, places: Ints | None, bits: Words) -> Floats:
         """A value for each 64 bits, of which the lower 32 are used.
 
         Args:
-            numbers: Of which distribution; None for the first.
+            places: The place of the distribution each is drawn from; None: of the first.
             bits: The bits.
         """
         low = bits & _LOW
@@ -123,8 +128,8 @@ class Tables:
             second = finer.astype(np.int64)
             cell[last] = CELLS + second
             part[last] = finer - second
-        if numbers is not None:
-            cell += np.multiply(numbers, 2 * CELLS, dtype=np.int64)
+        if places is not None:
+            cell += places
         part *= self._step.take(cell, mode="clip")  # faster than looking whether each is in range, which it is
         part += self._low.take(cell, mode="clip")
         return part

@@ -13,11 +13,12 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from runengine.core import SECOND_US, TERMINAL, Status, Transition
+from runengine.core.guards import DEADLINE_FREE
 from runengine.core.shape import ARRIVAL_STAMP
 from runengine.simulation.distributions import Constant
 from runengine.simulation.scenario import Scenario, Step
 from runengine.simulation.vectors.draws import Ints
-from runengine.simulation.vectors.tables import Choice, Table, Tables
+from runengine.simulation.vectors.tables import Choice, Tables
 
 __all__ = ["CLOSES", "ENDS", "NOTHING", "STARTS", "WAITS", "WAITS_GUARD", "Situation", "Ways", "World"]
 
@@ -72,17 +73,19 @@ class Ways:
         width: Choices of a situation, at most.
         ends: For each choice but the last, by situation: where its part of 2**32 ends.
         row: Of each choice, the number of the row, or `NOTHING`.
+        table: Of each choice, the place of its time among the world's tables.
         leads_to: Of each choice, the situation after it.
         what: Of each choice, what more it does: `ENDS`, `WAITS` and `CLOSES`, added up.
 
     Example:
         >>> [a.name for a in Ways.__attrs_attrs__]
-        ['width', 'ends', 'row', 'leads_to', 'what']
+        ['width', 'ends', 'row', 'table', 'leads_to', 'what']
     """
 
     width: int
     ends: tuple[NDArray[np.uint64], ...]
     row: NDArray[np.int8]
+    table: Ints
     leads_to: Ints
     what: NDArray[np.int8]
 
@@ -97,7 +100,11 @@ class World:
         scenario: The same.
         rows: The rows of its policy.
         birth: The number of the row that creates a run; after it a run is in situation 0.
-        after_us: Of each row, microseconds in its source before it.
+        after_us: Of each row, microseconds in its source before it; where it waits for the deadline, after that.
+        waits: Of each row, whether it waits for the deadline.
+        before_deadline: Of each row, whether it must come before the deadline: by its guard, or as no row leads on
+            after it.
+        expire_after: Of each row, the row by which a run expires after it, or `NOTHING`.
 
     Example:
         >>> from runengine.simulation.distributions import Exponential
@@ -114,6 +121,13 @@ class World:
         self.rows: Final = scenario.machine.rows
         self.birth: Final = next(number for number, row in enumerate(self.rows) if row.source is None)
         self.after_us: Final = Tables((self._step(row).after_s for row in self.rows), SECOND_US)
+        expire_of = {row.source: number for number, row in enumerate(self.rows) if WAITS_GUARD in row.guards}
+        ends = {*TERMINAL, *expire_of}
+        self.waits: Final = np.array([WAITS_GUARD in row.guards for row in self.rows])
+        self.before_deadline: Final = np.array(
+            [row.event not in DEADLINE_FREE or not {row.source, row.target} & ends for row in self.rows]
+        )
+        self.expire_after: Final = np.array([expire_of.get(row.target, NOTHING) for row in self.rows])
         self._distance: Final = self._distances()
         self._situations: Final = self._reached()
         self._ways = cache(self._made)
@@ -125,14 +139,6 @@ class World:
             step: The number of the step to come; from `steps_max` on only rows that lead nearer to an end are taken.
         """
         return self._ways(step >= self.scenario.steps_max)
-
-    def lag_us(self, number: int) -> Table:
-        """Microseconds from the deadline until a row that waited for it.
-
-        Args:
-            number: The number of the row.
-        """
-        return Table(self._step(self.rows[number]).after_s, SECOND_US)
 
     def _step(self, row: Transition) -> Step:
         return self.scenario.steps.get(row.source, {}).get(row.event, _AT_ONCE) if row.source else _AT_ONCE
@@ -158,8 +164,14 @@ class World:
                 after = self._after(situation, number)
                 leads_to[here, place] = number_of[after]
                 what[here, place] = self._what(number, after, hurried)
-        flat = row.reshape(-1), leads_to.reshape(-1), what.reshape(-1)
-        return Ways(width=width, ends=tuple(ends), row=flat[0], leads_to=flat[1], what=flat[2])
+        return Ways(
+            width=width,
+            ends=tuple(ends),
+            row=row.reshape(-1),
+            table=self.after_us.places[row.reshape(-1)],
+            leads_to=leads_to.reshape(-1),
+            what=what.reshape(-1),
+        )
 
     def _reached(self) -> tuple[Situation, ...]:
         """Every situation there can be; the first is that of a run which was just created."""

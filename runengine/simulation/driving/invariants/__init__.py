@@ -1,0 +1,1 @@
+"""Invariants of simulated worlds: a name, a sentence, a function each. See `table`."""
