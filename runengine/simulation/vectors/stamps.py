@@ -1,4 +1,4 @@
-"""What the records of a chunk say after each entry: status and stamps, by the column, as the table and the shapes have it."""
+"""What the records of a chunk say after each entry: status and stamps, as the table and the shapes have it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ class Stamps:
         >>> from runengine.simulation.vectors.histories import histories
         >>> made = next(histories(scenario_named("steady"), 1, 1, first=7))
         >>> stamps = Stamps(made)
-        >>> [STATUSES[number] for number in stamps.status], (stamps.of("started_at") - made.created_us // 1_000_000).tolist()
-        (['queued', 'in_progress', 'completed'], [-1767603604, 1, 1])
+        >>> [STATUSES[number] for number in stamps.status]
+        ['queued', 'in_progress', 'completed']
+        >>> (stamps.of("started_at") > 0).tolist()
+        [False, True, True]
     """
 
     def __init__(self, histories: Histories) -> None:
@@ -76,9 +78,11 @@ class Stamps:
         happened = np.array([row.event == event for row in self._rows])[self._of.row]
         total = np.cumsum(happened)
         before = total[self._of.offsets[:-1]] - happened[self._of.offsets[:-1]]
-        return total - np.repeat(before, np.diff(self._of.offsets))
+        counts: Ints = total - np.repeat(before, np.diff(self._of.offsets))
+        return counts
 
     def _last(self, rows: NDArray[np.bool_]) -> Ints:
         """Of each entry, the place of the last one up to it that took one of these rows; the birth is among them."""
         places = np.where(rows[self._of.row], np.arange(len(self._of.row)), 0)
-        return np.maximum.accumulate(places)
+        last: Ints = np.maximum.accumulate(places)
+        return last

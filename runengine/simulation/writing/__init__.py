@@ -1,0 +1,1 @@
+"""Simulated runs written down: chunks of columns come in, files go out."""
