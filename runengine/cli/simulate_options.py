@@ -1,0 +1,175 @@
+"""What the options of `runengine simulate` say: numbers with units, changes of a scenario, faults by names."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, time
+from json import dumps
+from typing import Any, Final
+
+from attrs import frozen
+
+from runengine.simulation import Scenario, load_scenario, read_scenario, write_scenario
+from runengine.simulation.errors import ScenarioInvalid
+
+__all__ = ["Faults", "changed", "faults", "large_number", "scenario_of"]
+
+_UNITS: Final[dict[str, int]] = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+_RATE: Final = 0.01
+
+
+def large_number(least: int, most: int) -> Callable[[str], int]:
+    """A reader of whole numbers as 1000, 1_000, 1k or 10M.
+
+    Args:
+        least: The smallest.
+        most: The largest.
+
+    Example:
+        >>> [large_number(1, 10**9)(text) for text in ("7", "1_000", "2k", "1.5M")]
+        [7, 1000, 2000, 1500000]
+    """
+
+    def read(text: str) -> int:
+        found = re.fullmatch(r"(\d{1,19}(?:_\d{1,18}){0,6}(?:\.\d{1,9})?)([kMG]?)", text, re.ASCII)
+        if found is not None:
+            whole, _, part = found[1].replace("_", "").partition(".")
+            number, rest = divmod(int(whole + part) * _UNITS[found[2]], int(10 ** len(part)))
+            if not rest and least <= number <= most:
+                return number
+        said = f"expected a whole number from {least:,} to {most:,}, as 1000, 1_000, 1k or 1M"
+        raise argparse.ArgumentTypeError(f"{said}; got {text[:40]!r}")
+
+    return read
+
+
+@frozen
+class Faults:
+    """What `--faults` says.
+
+    Attributes:
+        rate: The share of runs that are broken.
+        kinds: Words that name faults.
+    """
+
+    rate: float
+    kinds: tuple[str, ...]
+
+    def chosen(self, view: str) -> tuple[str, ...]:
+        """The names of the faults that are meant, of those that can be made in a view.
+
+        Raises:
+            ValueError: a word names none, or none of them can be made there.
+        """
+        from runengine.simulation.faults import FAULTS, kinds_of
+
+        named = kinds_of("+".join(self.kinds))
+        fit = tuple(name for name in named if view in FAULTS[name].views)
+        if not fit:
+            views = dict.fromkeys(other for name in named for other in FAULTS[name].views)
+            raise ValueError(f"none of these can be made with --view {view}; they can with {', '.join(views)}")
+        return fit
+
+
+def faults(text: str) -> Faults:
+    """What `rate=0.01,kinds=a+b` says; each part may be left out.
+
+    Example:
+        >>> faults("rate=0.05,kinds=lost-stamp+RE2*")
+        Faults(rate=0.05, kinds=('lost-stamp', 'RE2*'))
+    """
+    rate = _RATE
+    kinds: tuple[str, ...] = ("all",)
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if name == "rate" and equals:
+            try:
+                rate = float(value)
+            except ValueError:
+                rate = -1
+            if not 0 < rate <= 1:
+                raise argparse.ArgumentTypeError(f"rate: expected a share above 0, at most 1; got {value!r}")
+        elif name == "kinds" and value.strip("+"):
+            kinds = tuple(word for word in value.split("+") if word)
+        else:
+            raise argparse.ArgumentTypeError(f"expected rate=0.01,kinds=NAME+NAME; got {part!r}")
+    return Faults(rate, kinds)
+
+
+def scenario_of(arguments: argparse.Namespace) -> Scenario:
+    """The scenario that is asked for, with what is changed of it.
+
+    Raises:
+        ScenarioInvalid: there is none of that name, or it is not valid so.
+    """
+    given = list(arguments.set or ())
+    given += [f"{name}={dumps(value)}" for name in ("dialect", "generation") if (value := getattr(arguments, name))]
+    return changed(load_scenario(arguments.scenario), given)
+
+
+def changed(scenario: Scenario, changes: Sequence[str]) -> Scenario:
+    """A scenario with other values.
+
+    Args:
+        scenario: The scenario.
+        changes: Each as `arrival.rate_per_s=5`: the place of a key, and a TOML value, or a word.
+
+    Raises:
+        ScenarioInvalid: a change has no such form, or the scenario is not valid with it.
+
+    Example:
+        >>> changed(load_scenario("steady"), ["arrival.rate_per_s=5", "threads.runs=[1]"]).arrival.rate_per_s
+        5
+    """
+    if not changes:
+        return scenario
+    document: dict[str, Any] = tomllib.loads(write_scenario(scenario))
+    for change in changes:
+        place, equals, value = change.partition("=")
+        if not equals or not place.strip():
+            raise ScenarioInvalid("--set", (f"expected KEY=VALUE, as arrival.rate_per_s=5; got {change!r}",))
+        _put(document, place.strip(), _value(value.strip()))
+    text = "\n".join(f"{dumps(key)} = {_inline(value)}" for key, value in document.items())
+    return read_scenario(text, f"{scenario.name} with --set")
+
+
+def _value(text: str) -> Any:
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return document["value"] if len(document) == 1 else text
+
+
+def _put(document: dict[str, Any], place: str, value: Any) -> None:
+    here: Any = document
+    *parents, last = place.split(".")
+    for name in parents:
+        here = _element(here, name, place) if isinstance(here, list) else here.setdefault(name, {})
+        if not isinstance(here, (dict, list)):
+            raise ScenarioInvalid("--set", (f"{place}: {name} has no keys",))
+    if isinstance(here, list):
+        _element(here, last, place)
+        here[int(last)] = value
+    else:
+        here[last] = value
+
+
+def _element(here: list[Any], name: str, place: str) -> Any:
+    if not name.isascii() or not name.isdigit() or int(name) >= len(here):
+        raise ScenarioInvalid("--set", (f"{place}: expected a number from 0 to {len(here) - 1}, got {name}",))
+    return here[int(name)]
+
+
+def _inline(value: Any) -> str:
+    """A value as TOML on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{dumps(key)} = {_inline(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    if isinstance(value, str):
+        return dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    return value.isoformat() if isinstance(value, (date, time)) else "true" if value is True else str(value).lower()
