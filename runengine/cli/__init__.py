@@ -11,7 +11,7 @@ from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
-from runengine.cli import check, convert, demo, draw, explain, runs, simulate, store
+from runengine.cli import check, convert, demo, draw, explain, fit, runs, simulate, store
 from runengine.dialects.kotlin_sql import masked
 from runengine.errors import RunEngineError
 
@@ -43,7 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"runengine {version('runengine')}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in (demo, check, simulate, runs, store, explain, convert, draw):
+    for command in (demo, check, simulate, fit, runs, store, explain, convert, draw):
         command.add_parser(commands)
     return parser
 

@@ -14,6 +14,7 @@ from runengine.dialects import DIALECTS
 from runengine.dialects.pages import dialect_page
 from runengine.errors import TraceUnreadable
 from runengine.rendering.reference import run_object_page
+from runengine.simulation.faults.page import faults_page
 from runengine.simulation.page import scenario_page
 from runengine.simulation.schema import schema_text
 from runengine.stores.schema.page import schema_page
@@ -71,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
+    "faults.md": faults_page,
     "rules.md": lambda: as_markdown(),
     "run-object.md": run_object_page,
     "scenario.md": scenario_page,

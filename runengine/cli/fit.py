@@ -1,0 +1,238 @@
+"""`runengine fit`: a scenario learned from recordings, what it rests on, and how well it does."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader, RawIOBase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from runengine.cli.arguments import whole_number
+from runengine.cli.files import output
+from runengine.dialects.documents import DIALECTS
+from runengine.dialects.kotlin_sql import is_database_url, masked
+from runengine.errors import TraceUnreadable
+from runengine.validation.observations import Item
+from runengine.validation.readers import expand, open_input, read_items
+from runengine.validation.readers.kotlin_sql import read_kotlin_sql
+from runengine.validation.readers.natively import AUTO
+from runengine.validation.readers.store import is_store, read_store
+
+if TYPE_CHECKING:
+    from runengine.simulation.fitting.comparing import Comparison
+    from runengine.simulation.fitting.estimating import Fit
+    from runengine.simulation.fitting.reading import Reading
+
+__all__ = ["add_parser", "run"]
+
+_EPILOG = """\
+examples:
+  runengine fit recordings/ -o mine.toml             learn a scenario; the report goes to standard output
+  runengine fit trace.jsonl > mine.toml              the scenario to standard output, the report to standard error
+  runengine fit sqlite:///runs.db --compare          and set what it simulates beside what was recorded
+  runengine fit recordings/ --compare steady         beside the recordings, a scenario that is there already
+  runengine fit recordings/ --plots pictures/        the same as pictures, PNG and SVG
+  runengine simulate --scenario mine.toml --runs 1000000 -o big.jsonl
+
+exit codes: 0 learned; 1 learned, and a path could not be read; 2 nothing to learn from, or misuse.
+One file is one recording. Instructions, metadata and names of functions are not copied without --with-text; models and
+types of tools are. What each number rests on, and what is taken as given, is in the report and in
+docs/how-to/fit-to-your-recordings.md."""
+
+_SHOW_BAR_FROM_BYTES = 4 * 1024 * 1024
+_SEED_MAX = 2**63 - 1
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "fit",
+        help="learn a scenario from recorded runs",
+        description="Learn a scenario from recordings, of any form that `runengine check` reads, in one pass.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="files, folders, globs, databases (sqlite:///FILE, postgresql://…), or - for standard input",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the scenario to a file")
+    parser.add_argument("--name", type=_name, default="learned", help="the scenario's name (%(default)s)")
+    parser.add_argument(
+        "--dialect",
+        choices=(AUTO, *DIALECTS),
+        default=AUTO,
+        help="how the records are written; auto tells each by its keys (%(default)s)",
+    )
+    parser.add_argument(
+        "--compare",
+        nargs="?",
+        const="",
+        metavar="SCENARIO",
+        help="simulate it, or another scenario (a name or a file), and set that beside the recordings",
+    )
+    parser.add_argument("--plots", metavar="FOLDER", help="draw the comparison there, as PNG and SVG")
+    parser.add_argument("--format", choices=["text", "json"], default="text", help="form of the report (%(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0, _SEED_MAX),
+        default=1,
+        metavar="S",
+        help="of samples and of --compare (%(default)s)",
+    )
+    parser.add_argument(
+        "--with-text",
+        action="store_true",
+        help="copy instructions, metadata, names of functions and of fine-tuned models too",
+    )
+    parser.set_defaults(run=run)
+
+
+def _name(text: str) -> str:
+    if not 1 <= len(text) <= 100:
+        raise argparse.ArgumentTypeError(f"expected 1 to 100 characters, got {len(text)}")
+    return text
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Learn, report, write, and answer with the exit code.
+
+    Raises:
+        MissingExtra: numpy, scipy or matplotlib is not installed.
+        ScenarioInvalid: the scenario to compare with cannot be read.
+        TraceUnreadable: the scenario cannot be written.
+    """
+    from runengine.simulation.fitting.comparing import compared
+    from runengine.simulation.fitting.estimating import fitted
+    from runengine.simulation.fitting.reading import Reading
+    from runengine.simulation.toml import load_scenario, write_scenario
+
+    _guard_inputs(arguments.output, arguments.paths)
+    other = load_scenario(arguments.compare) if arguments.compare else None
+    reading = Reading(seed=arguments.seed, dialect=arguments.dialect, with_text=arguments.with_text)
+    unread = _read(arguments.paths, reading)
+    if not reading.counts.runs:
+        print("runengine: nothing to learn from: no run was found", file=sys.stderr)
+        return 2
+    with _busy("learning"):
+        fit = fitted(reading, arguments.name)
+    comparison = None
+    if arguments.compare is not None or arguments.plots is not None:
+        with _busy("simulating"):
+            comparison = compared(reading, other or fit.scenario, arguments.seed)
+    text = write_scenario(fit.scenario)
+    if arguments.output is not None:
+        with output(arguments.output) as out:
+            out.write(text.encode())
+    drawn = _draw(comparison, arguments.plots) if comparison is not None and arguments.plots is not None else []
+    _report(arguments, fit, comparison, text, drawn)
+    return 1 if unread else 0
+
+
+def _guard_inputs(path: str | None, inputs: Iterable[str]) -> None:
+    for given in inputs if path is not None else ():
+        try:
+            same = Path(str(path)).samefile(given)
+        except (OSError, ValueError):
+            same = False
+        if same:
+            raise TraceUnreadable(
+                str(path), 0, 0, "it is an input, which the scenario would overwrite; choose another file"
+            )
+
+
+def _read(paths: list[str], reading: Reading) -> list[str]:
+    """Read every path; one that cannot be read is named and returned, and the rest still read."""
+    unread: list[str] = []
+    for given in paths:
+        try:
+            if is_database_url(given):
+                items: Iterator[Item] = (read_store if is_store(given) else read_kotlin_sql)(given)
+                with _busy(f"reading {masked(given)}"):
+                    reading.add(items)
+                continue
+            for path in expand([given]):
+                with open_input(path) as file, _progress(path, file) as watched:
+                    reading.add(read_items(path, watched))
+        except TraceUnreadable as error:
+            unread.append(given)
+            print(f"runengine: {error}", file=sys.stderr)
+        except OSError as error:
+            unread.append(given)
+            print(f"runengine: {masked(given)}: {error.strerror or error}", file=sys.stderr)
+    return unread
+
+
+def _draw(comparison: Comparison, folder: str) -> list[str]:
+    from runengine.simulation.fitting.plots import draw
+
+    try:
+        with _busy("drawing"):
+            return [str(path) for path in draw(comparison, folder)]
+    except OSError as error:
+        raise TraceUnreadable(folder, 0, 0, f"cannot be written: {error.strerror or error}") from None
+
+
+def _report(
+    arguments: argparse.Namespace, fit: Fit, comparison: Comparison | None, text: str, drawn: list[str]
+) -> None:
+    if arguments.format == "json":
+        document: dict[str, Any] = {"version": 1, "scenario": text, **fit.report.as_json(), "plots": drawn}
+        document["comparison"] = None if comparison is None else comparison.as_json()
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    from runengine.cli.fit_tables import print_comparison, print_report
+
+    if arguments.output is None:
+        print(text, end="")
+    console = _console(stderr=arguments.output is None)
+    print_report(console, fit)
+    if comparison is not None:
+        print_comparison(console, comparison)
+    for path in drawn:
+        console.print(f"drawn: {path}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=130)
+
+
+@contextmanager
+def _busy(what: str) -> Iterator[None]:
+    """A sign of work on standard error, when that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
+
+
+@contextmanager
+def _progress(path: str, file: BinaryIO) -> Iterator[BinaryIO]:
+    """A bar on standard error for a large file, when that is a terminal."""
+    console = Console(stderr=True)
+    size = Path(path).stat().st_size if Path(path).is_file() else 0
+    if not console.is_terminal or size < _SHOW_BAR_FROM_BYTES:
+        yield file
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(Path(path).name, total=size)
+        yield BufferedReader(cast("RawIOBase", progress.wrap_file(file, task_id=task)))

@@ -1,0 +1,1 @@
+"""Tests of `runengine.simulation.fitting`."""
