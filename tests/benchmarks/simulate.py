@@ -9,7 +9,6 @@ choice and the time. SimPy lives the same scenario in its usual way: a process f
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable
 from itertools import accumulate
 from math import log
@@ -35,7 +34,8 @@ from tests.benchmarks._lives import header, pair
 ROUNDS = 15
 RUNS = 1 << 19
 SIMPY_RUNS = 4000
-JSON_RUNS = 8192
+JSON_RUNS = 32_768
+JSON_CHUNK = 16_384
 SEED = 1
 STEADY = scenario_named("steady")
 
@@ -64,7 +64,6 @@ class Bare:
         made = next(histories(STEADY, SEED, CHUNK_RUNS))
         taken = np.diff(made.offsets) - 1
         self._steps = [int((taken >= step).sum()) for step in range(1, int(taken.max()) + 1)]
-        self._ended = Counter(made.world.rows[made.row[last]].target for last in made.offsets[1:] - 1)["completed"]
         self._later = int((made.thread != made.runs.astype(np.int64)).sum())
         self._chunks = runs // CHUNK_RUNS
 
@@ -76,7 +75,6 @@ class Bare:
             draw.random(CHUNK_RUNS)
             draw.lognormal(3.0, 1.0, self._later)
             draw.random(self._later)
-            draw.random(self._ended)  # whether it is modified after its end
             for count in self._steps:
                 draw.random(count)
                 draw.lognormal(1.4, 0.8, count)
@@ -152,7 +150,7 @@ def lines() -> Counted:
     """JSON Lines of bare records, from the seed to the bytes."""
     out = Counted()
     sink = JsonLines(out, STEADY, "history", order="run", bare=True)
-    for made in histories(STEADY, SEED, JSON_RUNS):
+    for made in histories(STEADY, SEED, JSON_RUNS, chunk_runs=JSON_CHUNK):
         sink.write(
             Chunk(
                 histories=made,
@@ -192,6 +190,12 @@ def documents() -> list[Any]:
         )
     sink.close()
     return [decode(line) for line in b"".join(kept.parts).splitlines()]
+
+
+def dumps(objects: list[Any]) -> None:
+    """What orjson makes of them, thrown away."""
+    for one in objects:
+        orjson.dumps(one)
 
 
 def main() -> None:

@@ -19,12 +19,18 @@ from runengine.simulation.vectors.deadlines import Paths, meet_deadlines
 from runengine.simulation.vectors.draws import Draws, Ints, Words, uniforms
 from runengine.simulation.vectors.population import BLOCK, Population, populate
 from runengine.simulation.vectors.tables import Table
-from runengine.simulation.vectors.world import CLOSES, ENDS, NOTHING, WAITS, Ways, World
+from runengine.simulation.vectors.world import CLOSES, ENDS, WAITS, Ways, World
 
 __all__ = ["CHUNK_RUNS", "Histories", "histories"]
 
-CHUNK_RUNS: Final = 32 * BLOCK
+CHUNK_RUNS: Final = 64 * BLOCK
 """Runs made together: what fits the caches of a processor."""
+
+_TOGETHER: Final = 16 * BLOCK
+"""Runs that take their first steps together: what fits the nearest caches."""
+
+_MOST_HAVE_ENDED: Final = 7
+"""A step that few runs of a usual world take."""
 
 NEVER: Final = -1
 """A moment that does not come."""
@@ -125,7 +131,7 @@ def histories(
 def _live(world: World, draws: Draws, population: Population) -> Histories:
     """Lead runs through their steps as if each began at 0, and then put every thread's runs one after another."""
     runs, turns = population.runs, population.turn
-    paths = _walk(world, draws, runs)
+    paths = _Walk(world, draws, runs).paths()
     created_us, refused_us = population.asked_us, np.full(len(runs), NEVER)
     risky = paths.risky(world)
     for turn in range(int(turns.max()) + 1):
@@ -166,35 +172,60 @@ def _ask_again(
         created_us[places[busy]] = freed_us[busy]
 
 
-def _walk(world: World, draws: Draws, runs: Words) -> Paths:
-    """Lead runs from their creation to their end, step by step, as if there was no deadline."""
-    count = len(runs)
-    entries, life_us = np.empty(count, np.int64), np.empty(count, np.int64)
-    moves: Moves = []
-    waiting: list[Ints] = []
-    where, here, at_us = np.arange(count), np.zeros(count, np.int64), np.zeros(count, np.int64)
-    step = 1
-    while len(where):
-        ways = world.ways(step)
-        bits = draws.bits("step", step, runs.take(where))
-        choice = _chosen(ways, here, bits)
-        row, what = ways.row.take(choice), ways.what.take(choice)
-        if (nothing := row == NOTHING).any():
-            over, on = np.flatnonzero(nothing), np.flatnonzero(~nothing)
-            entries[where.take(over)] = step
-            where, at_us, choice = where.take(on), at_us.take(on), choice.take(on)
-            bits, row, what = bits.take(on), row.take(on), what.take(on)
-        after_us = world.after_us.of(ways.table.take(choice), bits).astype(np.int64)
-        after_us += at_us
-        moves.append((where, step, row, after_us))
-        ended = np.flatnonzero((what & ENDS) != 0)  # much faster of truths than of numbers
-        life_us[where.take(ended)] = after_us.take(ended)
-        waiting.append(where.take(np.flatnonzero((what & WAITS) != 0)))
-        closed, on = np.flatnonzero(what >= CLOSES), np.flatnonzero(what < CLOSES)
-        entries[where.take(closed)] = step + 1
-        where, at_us, here = where.take(on), after_us.take(on), ways.leads_to.take(choice.take(on))
-        step += 1
-    return _laid_out(world, entries, life_us, moves, waiting)
+class _Walk:
+    """Leads runs from their creation to their end, step by step, as if there was no deadline."""
+
+    def __init__(self, world: World, draws: Draws, runs: Words) -> None:
+        self._world: Final = world
+        self._draws: Final = draws
+        self._runs: Final = runs
+        self._entries: Final = np.empty(len(runs), np.int64)
+        self._life_us: Final = np.empty(len(runs), np.int64)
+        self._waiting: Final[list[Ints]] = []
+        self._moves: Final[Moves] = []
+
+    def paths(self) -> Paths:
+        """Lead all of them: few at a time as long as most go on, and then those that are left together."""
+        parts = [np.arange(n, min(n + _TOGETHER, len(self._runs))) for n in range(0, len(self._runs), _TOGETHER)]
+        left = [self._on(part, np.zeros_like(part), np.zeros_like(part), 1, _MOST_HAVE_ENDED) for part in parts]
+        where, here, at_us = (np.concatenate([one[n] for one in left]) for n in range(3))
+        self._on(where, here, at_us, _MOST_HAVE_ENDED, None)
+        return self._laid_out()
+
+    def _on(self, where: Ints, here: Ints, at_us: Ints, step: int, stop: int | None) -> tuple[Ints, Ints, Ints]:
+        """Lead runs on, from one step to before another: places, situations and moments of those that go on."""
+        world = self._world
+        while len(where) and step != stop:
+            ways = world.ways(step)
+            bits = self._draws.bits("step", step, self._runs.take(where))
+            choice = _chosen(ways, here, bits)
+            row, what = ways.row.take(choice), ways.what.take(choice)
+            after_us = world.after_us.of(ways.table.take(choice), bits).astype(np.int64)
+            after_us += at_us
+            self._moves.append((where, step, row, after_us))
+            ended = np.flatnonzero((what & ENDS) != 0)  # much faster of truths than of numbers
+            self._life_us[where.take(ended)] = after_us.take(ended)
+            self._waiting.append(where.take(np.flatnonzero((what & WAITS) != 0)))
+            closed, on = np.flatnonzero(what >= CLOSES), np.flatnonzero(what < CLOSES)
+            self._entries[where.take(closed)] = step + 1
+            where, at_us, here = where.take(on), after_us.take(on), ways.leads_to.take(choice.take(on))
+            step += 1
+        return where, here, at_us
+
+    def _laid_out(self) -> Paths:
+        """The steps of each run side by side."""
+        offsets = np.zeros(len(self._entries) + 1, np.int64)
+        np.cumsum(self._entries, out=offsets[1:])
+        row, after_us = np.empty(offsets[-1], np.int8), np.empty(offsets[-1], np.int64)
+        row[offsets[:-1]], after_us[offsets[:-1]] = self._world.birth, 0
+        for where, step, rows, moment_us in self._moves:
+            slots = offsets.take(where)
+            slots += step
+            row[slots] = rows
+            after_us[slots] = moment_us
+        return Paths(
+            offsets=offsets, row=row, after_us=after_us, life_us=self._life_us, dropped=[], waiting=self._waiting
+        )
 
 
 def _chosen(ways: Ways, here: Ints, bits: Words) -> Ints:
@@ -210,17 +241,3 @@ def _chosen(ways: Ways, here: Ints, bits: Words) -> Ints:
         rest = left if rest is None else rest.take(left)
         chosen[rest] += 1
     return chosen
-
-
-def _laid_out(world: World, entries: Ints, life_us: Ints, moves: Moves, waiting: list[Ints]) -> Paths:
-    """The steps of each run side by side."""
-    offsets = np.zeros(len(entries) + 1, np.int64)
-    np.cumsum(entries, out=offsets[1:])
-    row, after_us = np.empty(offsets[-1], np.int8), np.empty(offsets[-1], np.int64)
-    row[offsets[:-1]], after_us[offsets[:-1]] = world.birth, 0
-    for where, step, rows, moment_us in moves:
-        slots = offsets.take(where)
-        slots += step
-        row[slots] = rows
-        after_us[slots] = moment_us
-    return Paths(offsets=offsets, row=row, after_us=after_us, life_us=life_us, dropped=[], waiting=waiting)

@@ -20,7 +20,7 @@ from runengine.simulation.scenario import Scenario, Step
 from runengine.simulation.vectors.draws import Ints
 from runengine.simulation.vectors.tables import Choice, Tables
 
-__all__ = ["CLOSES", "ENDS", "NOTHING", "STARTS", "WAITS", "WAITS_GUARD", "Situation", "Ways", "World"]
+__all__ = ["CLOSES", "ENDS", "NONE", "STARTS", "WAITS", "WAITS_GUARD", "Situation", "Ways", "World"]
 
 STARTS: Final = "started_at"
 """The stamp that says a run has started."""
@@ -37,8 +37,8 @@ WAITS: Final = 2
 CLOSES: Final = 4
 """Nothing can happen after the step."""
 
-NOTHING: Final = -1
-"""In the place of a row: nothing happens any more."""
+NONE: Final = -1
+"""In the place of a row: there is none."""
 
 _ROUND_GUARD: Final = "has_tool_calls"
 _AT_ONCE: Final = Step(share=0, after_s=Constant(value=0))
@@ -72,7 +72,7 @@ class Ways:
     Attributes:
         width: Choices of a situation, at most.
         ends: For each choice but the last, by situation: where its part of 2**32 ends.
-        row: Of each choice, the number of the row, or `NOTHING`.
+        row: Of each choice, the number of the row.
         table: Of each choice, the place of its time among the world's tables.
         leads_to: Of each choice, the situation after it.
         what: Of each choice, what more it does: `ENDS`, `WAITS` and `CLOSES`, added up.
@@ -104,7 +104,7 @@ class World:
         waits: Of each row, whether it waits for the deadline.
         before_deadline: Of each row, whether it must come before the deadline: by its guard, or as no row leads on
             after it.
-        expire_after: Of each row, the row by which a run expires after it, or `NOTHING`.
+        expire_after: Of each row, the row by which a run expires after it, or `NONE`.
 
     Example:
         >>> from runengine.simulation.distributions import Exponential
@@ -112,7 +112,7 @@ class World:
         >>> world = World(Scenario(name="x", arrival=Arrival(rate_per_s=1), steps={
         ...     "queued": {"start": Step(share=1, after_s=Constant(value=1))},
         ...     "in_progress": {"complete": Step(share=1, after_s=Exponential(mean=5))}}))
-        >>> [str(world.rows[number]) for number in world.ways(1).row if number != NOTHING]
+        >>> [str(world.rows[number]) for number in world.ways(1).row[:2]]
         ['start: queued -> in_progress', 'complete: in_progress -> completed']
     """
 
@@ -127,7 +127,7 @@ class World:
         self.before_deadline: Final = np.array(
             [row.event not in DEADLINE_FREE or not {row.source, row.target} & ends for row in self.rows]
         )
-        self.expire_after: Final = np.array([expire_of.get(row.target, NOTHING) for row in self.rows])
+        self.expire_after: Final = np.array([expire_of.get(row.target, NONE) for row in self.rows])
         self._distance: Final = self._distances()
         self._situations: Final = self._reached()
         self._ways = cache(self._made)
@@ -146,24 +146,21 @@ class World:
     def _made(self, hurried: bool) -> Ways:
         situations = self._situations
         number_of = {situation: number for number, situation in enumerate(situations)}
-        choices: list[tuple[Choice, list[int]]] = []
-        for situation in situations:
-            given = self._given(situation, hurried)
-            shares = [self._step(self.rows[number]).share for number in given]
-            if situation.status in TERMINAL:
-                shares, given = [*shares, max(0.0, 1 - sum(shares))], [*given, NOTHING]
-            choices.append((Choice(shares), given))
-        width = max(len(choice.numbers) for choice, _ in choices)
+        options = [self._options(situation, hurried) for situation in situations]
+        choices = [Choice(share for share, _, _ in some) if some else None for some in options]
+        width = max(len(choice.numbers) for choice in choices if choice)
         ends = np.full((width - 1, len(situations)), 1 << 32, np.uint64)
-        row = np.full((len(situations), width), NOTHING, np.int8)
-        leads_to, what = np.zeros(row.shape, np.int64), np.full(row.shape, CLOSES, np.int8)
-        for here, (situation, (choice, given)) in enumerate(zip(situations, choices, strict=True)):
+        row, leads_to = np.zeros((len(situations), width), np.int8), np.zeros((len(situations), width), np.int64)
+        what = np.full(row.shape, CLOSES, np.int8)
+        for here, (situation, choice) in enumerate(zip(situations, choices, strict=True)):
+            if choice is None:
+                continue
             ends[: len(choice.ends), here] = choice.ends
             for place, chosen in enumerate(choice.numbers.tolist()):
-                row[here, place] = number = given[chosen]
-                after = self._after(situation, number)
-                leads_to[here, place] = number_of[after]
-                what[here, place] = self._what(number, after, hurried)
+                _, number, goes_on = options[here][chosen]
+                row[here, place] = number
+                leads_to[here, place] = number_of[self._after(situation, number)]
+                what[here, place] = self._what(number) + CLOSES * (not goes_on)
         return Ways(
             width=width,
             ends=tuple(ends),
@@ -172,6 +169,24 @@ class World:
             leads_to=leads_to.reshape(-1),
             what=what.reshape(-1),
         )
+
+    def _options(self, situation: Situation, hurried: bool) -> list[tuple[float, int, bool]]:
+        """What can happen: a share, the number of a row, and whether anything happens after it.
+
+        After an end something may, or not: which of both is chosen together with the row that ends.
+        """
+        made: list[tuple[float, int, bool]] = []
+        for number in self._given(situation, hurried):
+            share, after = self._step(self.rows[number]).share, self._after(situation, number)
+            more = 1.0
+            if after.status in TERMINAL:
+                more = (
+                    0.0
+                    if hurried
+                    else min(1.0, sum(self._step(self.rows[n]).share for n in self._given(after, hurried)))
+                )
+            made += [(part, number, goes_on) for part, goes_on in ((share * more, True), (share * (1 - more), False))]
+        return [option for option in made if option[0]]
 
     def _reached(self) -> tuple[Situation, ...]:
         """Every situation there can be; the first is that of a run which was just created."""
@@ -193,9 +208,7 @@ class World:
             for number, row in enumerate(self.rows)
             if row.source == source and self._step(row).share and (situation.started or "started" not in row.guards)
         ]
-        if source in TERMINAL:
-            return [] if hurried else given
-        if hurried:
+        if hurried and source not in TERMINAL:
             nearer = [n for n in given if self._distance[self.rows[n].target] < self._distance[source]]
             return nearer or given
         if situation.rounds >= self.scenario.tools.rounds_max:
@@ -203,20 +216,14 @@ class World:
         return given
 
     def _after(self, situation: Situation, number: int) -> Situation:
-        if number == NOTHING:
-            return situation
         row = self.rows[number]
         started = situation.started or ARRIVAL_STAMP.get(row.target) == STARTS
         rounds = min(situation.rounds + (_ROUND_GUARD in row.guards), self.scenario.tools.rounds_max)
         return Situation(row.target, started, rounds)
 
-    def _what(self, number: int, after: Situation, hurried: bool) -> int:
-        if number == NOTHING:
-            return CLOSES
+    def _what(self, number: int) -> int:
         row = self.rows[number]
-        ends = row.edge is not None and row.target in TERMINAL
-        closes = after.status in TERMINAL and not self._given(after, hurried)
-        return ENDS * ends + WAITS * (WAITS_GUARD in row.guards) + CLOSES * closes
+        return ENDS * (row.edge is not None and row.target in TERMINAL) + WAITS * (WAITS_GUARD in row.guards)
 
     def _distances(self) -> dict[Status, int]:
         """Steps with a share from each status to an end; large where there is no way."""

@@ -154,6 +154,41 @@ class TestByTheTable:
         assert np.diff(made.offsets).max() <= 12
         assert len(made.ended_us) == 500
 
+    @pytest.mark.parametrize("most", range(4, 12))
+    def test_what_follows_an_end_has_an_end_too(self, most: int) -> None:
+        """A run that is modified after its end for ever stops at `steps_max`, wherever that finds it."""
+        scenario = world_of(
+            {
+                "queued": {"start": (1, Constant(value=0)), "modify": (1, Constant(value=0))},
+                "in_progress": {"complete": (1, Constant(value=0))},
+                "completed": {"modify": (0.9, Constant(value=1))},
+            },
+            steps_max=most,
+        )
+        made = next(histories(scenario, 1, 300))
+        assert np.diff(made.offsets).max() <= most + 3
+        assert {life.snapshots()[-1].status for life in lives_of(made)} == {"completed"}
+        assert (made.row != made.world.birth).sum() == len(made.row) - 300
+
+    def test_what_may_follow_an_end_does_so_as_often_as_told(self) -> None:
+        """The shares of a terminal status are probabilities: of ended runs as many are modified, and again, as told."""
+        scenario = world_of(
+            {
+                "queued": {"start": (1, Constant(value=0))},
+                "in_progress": {"complete": (3, Constant(value=0)), "fail": (1, Constant(value=0))},
+                "completed": {"modify": (0.2, Constant(value=1))},
+                "failed": {"modify": (1.0, Constant(value=1))},
+            },
+            steps_max=8,
+        )
+        counts = Counter(
+            (life.snapshots()[-1].status, len(life.events) - 3)
+            for life in lives_of(next(histories(scenario, 1, 20_000)))
+        )
+        completed = [counts["completed", modified] for modified in range(3)]
+        assert stats.chisquare(completed, np.array([0.8, 0.16, 0.032]) / 0.992 * sum(completed)).pvalue > 0.01
+        assert {modified for status, modified in counts if status == "failed"} == {6}
+
 
 class TestDeadlines:
     def test_a_run_that_would_be_too_late_expires(self) -> None:
