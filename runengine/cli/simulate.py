@@ -235,6 +235,8 @@ def _planned(arguments: argparse.Namespace, scenario: Scenario, seed: int) -> _P
         raise _Misuse(f"Parquet has native columns, and the dialect is {scenario.dialect}: write .jsonl")
     if form == "store" and arguments.dialect not in (None, "native"):
         raise _Misuse("a store keeps native records: leave out --dialect")
+    if arguments.faults and arguments.bare:
+        raise _Misuse("--faults needs what is said around the records, by which many are seen: leave out --bare")
     plan = _fault_plan(arguments.faults, form, view, columns)
     truth = arguments.truth or (f"{out}.truth.jsonl" if plan and out != "-" else None)
     for other, name in ((truth, "--truth"), (arguments.scenario, "--scenario")):
@@ -280,7 +282,7 @@ def _fault_plan(given: Faults | None, form: str, view: View, columns: str) -> Fa
     from runengine.simulation.producing import FaultPlan
 
     try:
-        return FaultPlan(rate=given.rate, kinds=given.chosen(view))
+        return FaultPlan(rate=given.rate, kinds=given.chosen(view, framed=form == "sse" or view != "stream"))
     except ValueError as error:
         raise _Misuse(f"--faults: {error}") from None
 

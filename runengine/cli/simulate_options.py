@@ -58,8 +58,12 @@ class Faults:
     rate: float
     kinds: tuple[str, ...]
 
-    def chosen(self, view: str) -> tuple[str, ...]:
-        """The names of the faults that are meant, of those that can be made in a view.
+    def chosen(self, view: str, *, framed: bool) -> tuple[str, ...]:
+        """The names of the faults that are meant, of those that can be made.
+
+        Args:
+            view: In this view.
+            framed: Whether the framing of event streams is written, which some of them are made in.
 
         Raises:
             ValueError: a word names none, or none of them can be made there.
@@ -68,6 +72,8 @@ class Faults:
 
         named = kinds_of("+".join(self.kinds))
         fit = tuple(name for name in named if view in FAULTS[name].views)
+        if fit and not framed and not (fit := tuple(name for name in fit if not FAULTS[name].framed)):
+            raise ValueError("these are made in the framing of event streams: write .sse")
         if not fit:
             views = dict.fromkeys(other for name in named for other in FAULTS[name].views)
             raise ValueError(f"none of these can be made with --view {view}; they can with {', '.join(views)}")

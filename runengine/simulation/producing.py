@@ -197,6 +197,7 @@ def chunks(
     breaking = None
     if faults is not None:
         breaking = _Breaking(scenario, seed, view, range(first, first + runs), faults, expect, carries)
+    chunk_runs = max(1, chunk_runs)
     for whole in histories(scenario, seed, runs, first=first, chunk_runs=chunk_runs):
         end_us = begins_us(scenario, int(whole.runs[-1]) // BLOCK + 1)
         for start, stop in _pieces(whole, view, chunk_runs):

@@ -67,7 +67,8 @@ class Arrival:
 
     rate_per_s: float = key("Runs asked for in a second, in the long run.", least=1e-6, most=1e9)
     process: str = key(
-        "poisson: each for itself; regular: at even steps; bursts: in groups.",
+        "poisson: each for itself; regular: at even steps; bursts: in groups. Of each 4,096 runs as many are asked for "
+        "as the rate says: over hours counts vary less than Poisson's.",
         default="poisson",
         one_of=("poisson", "regular", "bursts"),
     )
@@ -168,10 +169,12 @@ class Usage:
     """
 
     prompt_tokens: Distribution = key(
-        "Prompt tokens of each stretch of work.", default=Lognormal(median=900.0, sigma=0.8)
+        "Prompt tokens of a stretch of work, the same in all of a run.",
+        default=Lognormal(median=900.0, sigma=0.8),
     )
     completion_tokens: Distribution = key(
-        "Completion tokens of each stretch of work.", default=Lognormal(median=180.0, sigma=0.7)
+        "Completion tokens of a stretch of work, the same in all of a run.",
+        default=Lognormal(median=180.0, sigma=0.7),
     )
     partial: float = key(
         "Share of failed, cancelled and expired runs that counted their tokens; the others carry zeros.",

@@ -13,6 +13,7 @@ from runengine.core import STATUSES, TERMINAL, Policy, Status, policy_named
 from runengine.core.candidates import INCOMPLETE_FIRST
 from runengine.core.fields import FIELDS
 from runengine.core.shape import ARRIVAL_STAMP
+from runengine.core.statuses import EXPIRED
 from runengine.core.words import WORDS, Words
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def problems_of_steps(policy: str, steps: Mapping[Any, Mapping[str, Any]]) -> It
             if event not in legal:
                 yield f"steps.{source}.{event}: {policy} has no such row; from {source}: {', '.join(legal)}"
         shares = [step.share for step in taken.values() if step is not None]
+        if source == EXPIRED and any(shares):
+            yield f"steps.{source}: a run is left alone once it has expired; leave this out"
         if source in TERMINAL and sum(shares) > 1 + _ROUNDING:
             yield f"steps.{source}: the shares of a terminal status are probabilities, at most 1 in all"
 

@@ -204,7 +204,7 @@ def main() -> None:
     columns = least_s({"histories": simulated, "bare": Bare(RUNS).draw})
     peer = least_s({"simpy": Peer(STEADY, SIMPY_RUNS).live}, 1)
     objects = documents()
-    dumped = least_s({"lines": lines, "orjson": lambda: [orjson.dumps(one) for one in objects]}, 7)
+    dumped = least_s({"lines": lines, "orjson": lambda: dumps(objects)}, 7)
     header("the other")
     pair("histories, runs; a bare numpy loop", columns["histories"], columns["bare"], RUNS, 0.5)
     pair("histories, runs; SimPy", columns["histories"] / RUNS, peer["simpy"] / SIMPY_RUNS, 1, 30)

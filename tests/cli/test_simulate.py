@@ -189,6 +189,8 @@ MISUSE = {
     "-o x.parquet --bare": "--bare goes with JSON Lines",
     "-o x.jsonl --columns record": "--columns goes with Parquet",
     "-o x.sse --order run": "--order goes with JSON Lines and Parquet",
+    "-o x.jsonl --faults kinds=all --bare": "leave out --bare",
+    "-o x.jsonl --view stream --faults kinds=truncated_stream": "made in the framing of event streams: write .sse",
     "-o x.jsonl --truth t": "--truth goes with --faults",
     "-o x.jsonl --truth x.jsonl --faults kinds=all": "-o and --truth are the same file",
     "-o x.jsonl --faults kinds=zero_stmp": "no fault 'zero_stmp'; did you mean zero_stamp?",

@@ -126,7 +126,7 @@ def _steps(draw: DrawFn, machine: Policy, generation: int) -> dict[Any, dict[str
     for row in machine.rows:
         known = row.event != "exhaust_tokens" or generation >= _INCOMPLETE_FIRST
         leads_on = row.source is not None and _LEADS_ON.get(row.source) == row.event
-        if row.source is None or not known or not (leads_on or draw(st.booleans())):
+        if row.source in (None, "expired") or not known or not (leads_on or draw(st.booleans())):
             continue
         least, most = (0.5, 4) if leads_on else (0, 1) if row.source in TERMINAL else (0, 2)
         step = Step(share=draw(_numbers(least, most)), after_s=draw(distributions()))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from attrs import asdict, define, evolve, frozen
 
 from runengine.core import DOCUMENTED, PERMISSIVE, POLICIES, STATUSES, TERMINAL, Status, Transition
-from runengine.core.statuses import IN_PROGRESS
+from runengine.core.statuses import EXPIRED, IN_PROGRESS
 from runengine.simulation.distributions import Distribution, Exponential
 from runengine.simulation.errors import ScenarioInvalid
 from runengine.simulation.fitting.choosing import Choice, median_of, rounded
@@ -133,7 +133,7 @@ def steps_of(reading: Reading, learned: list[Learned] | None = None) -> dict[Sta
     rounds_max = _rounds_max(reading)
     for source in STATUSES:
         kept = {event: there for (where, event), there in rows.items() if where == source}
-        if not kept:
+        if not kept or source == EXPIRED:  # what follows an expiry is not simulated
             continue
         ended = {event: Ended(sample=sample_of(one.sample.kept), counts=one.counts) for event, one in kept.items()}
         left, due = reading.stays.left.get(source), reading.stays.due.get(source)

@@ -109,8 +109,11 @@ def meet_deadlines(world: World, draws: Draws, runs: Words, places: Ints, create
         last[of[cut]] = here[cut]
         paths.dropped.append(entry[entry > last[owner]])
         here, of = here[~cut], of[~cut]
-        paths.after_us[here] = np.maximum(paths.after_us[here - 1], deadline_us[of] - 1)
         places, first, deadline_us = places[of], here + 1, deadline_us[of]
+        sooner_us = paths.after_us[here] - np.maximum(paths.after_us[here - 1], deadline_us - 1)
+        entry, owner = _ranged(here, paths.offsets[places + 1])
+        paths.after_us[entry] -= sooner_us[owner]  # what follows comes as long after it as was drawn
+        paths.life_us[places] -= sooner_us
 
 
 def _expire(

@@ -53,8 +53,9 @@ def names(prefix: str, draws: Draws, purpose: str, counters: Words) -> Names:
 @cache
 def _triples() -> NDArray[np.uint8]:
     """Three letters for each 16 bits."""
-    letters, numbers = np.frombuffer(_ALPHABET, np.uint8), np.arange(1 << 16) * 3
+    letters = np.frombuffer(_ALPHABET, np.uint8)
     size = len(letters)
+    numbers = np.arange(1 << 16) * size**3 >> 16
     return np.stack([letters[numbers // size**2], letters[numbers // size % size], letters[numbers % size]], axis=1)
 
 
@@ -155,7 +156,8 @@ class Details:
     @cached_property
     def calls(self) -> Ints:
         """Of each entry, how many calls it asks for, should it require action."""
-        return Choice(self._scenario.tools.calls).of(self._of.draws.bits("calls", 0, self._entry_counters(0, 1))) + 1
+        bits = self._of.draws.bits("calls", 0, self._entry_counters(slice(None), 0, 1))
+        return Choice(self._scenario.tools.calls).of(bits) + 1
 
     def call_id(self, entries: Ints | list[int], number: int) -> Names:
         """Ids of calls.
@@ -164,15 +166,15 @@ class Details:
             entries: The places of the entries that ask for them.
             number: Which call of the entry, from 0.
         """
-        return names("call_", self._of.draws, "call", self._entry_counters(number, CALLS_MAX)[entries])
+        return names("call_", self._of.draws, "call", self._entry_counters(entries, number, CALLS_MAX))
 
     def call_function(self, entries: Ints | list[int], number: int) -> Ints:
         """The number of the function in the scenario that each call is of; arguments as of `call_id`."""
-        bits = self._of.draws.bits("function", 0, self._entry_counters(number, CALLS_MAX)[entries])
+        bits = self._of.draws.bits("function", 0, self._entry_counters(entries, number, CALLS_MAX))
         return (bits % np.uint64(len(self._scenario.tools.functions))).astype(np.int64)
 
-    def _entry_counters(self, number: int, each: int) -> Words:
+    def _entry_counters(self, entries: Ints | list[int] | slice, number: int, each: int) -> Words:
         """A counter of its own for each entry of each run that there can be, and each call of it."""
         room = self._scenario.steps_max + 2 * len(self._of.world.rows)
-        entry = self._of.runs[self.entry_run] * np.uint64(room) + self.step.astype(np.uint64)
+        entry = self._of.runs[self.entry_run[entries]] * np.uint64(room) + self.step[entries].astype(np.uint64)
         return entry * np.uint64(each) + np.uint64(number)

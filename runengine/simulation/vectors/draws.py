@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from runengine.simulation.chance import GOLDEN, base_of
+from runengine.simulation.chance import GOLDEN, MASK, base_of
 
 __all__ = ["Floats", "Ints", "Draws", "Words", "bits_of", "uniforms"]
 
@@ -80,15 +80,16 @@ class Draws:
         self.seed: Final = seed
         self._bases: dict[tuple[str, int], int] = {}
 
-    def bits(self, purpose: str, number: int, counters: Words) -> Words:
+    def bits(self, purpose: str, number: int, counters: Words, first: int = 0) -> Words:
         """64 bits for each counter.
 
         Args:
             purpose: What they are for.
             number: Which, where several are for the same, as the number of a step.
             counters: Of runs, by their index; or of something else that is numbered.
+            first: What is added to each counter.
         """
         key = (purpose, number)
         if key not in self._bases:
             self._bases[key] = base_of(self.seed, purpose, number)
-        return bits_of(self._bases[key], counters)
+        return bits_of(self._bases[key] + first * GOLDEN & MASK, counters)

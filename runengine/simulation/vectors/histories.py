@@ -108,7 +108,7 @@ def histories(
 
     Args:
         scenario: What the world is like.
-        seed: Any whole number; the same seed and scenario make the same runs.
+        seed: Any whole number, of which 64 bits count; the same seed and scenario make the same runs.
         runs: How many.
         first: The index of the first; a run is the same whatever is made before it.
         chunk_runs: Runs in a chunk, about; it changes nothing else. Memory: about 300 bytes a run of one chunk.
@@ -121,7 +121,7 @@ def histories(
     world, draws = World(scenario), Draws(seed)
     blocks = max(1, chunk_runs // BLOCK)
     stop = first + runs
-    for block in range(first // BLOCK, -(-stop // BLOCK), blocks):
+    for block in range(first // BLOCK, -(-stop // BLOCK), blocks) if runs else ():
         count = min(blocks, -(-stop // BLOCK) - block)
         made = _live(world, draws, populate(scenario, draws, block, count))
         begin = block * BLOCK
@@ -178,7 +178,7 @@ class _Walk:
     def __init__(self, world: World, draws: Draws, runs: Words) -> None:
         self._world: Final = world
         self._draws: Final = draws
-        self._runs: Final = runs
+        self._first: Final = int(runs[0])
         self._entries: Final = np.empty(len(runs), np.int64)
         self._life_us: Final = np.empty(len(runs), np.int64)
         self._waiting: Final[list[Ints]] = []
@@ -186,7 +186,8 @@ class _Walk:
 
     def paths(self) -> Paths:
         """Lead all of them: few at a time as long as most go on, and then those that are left together."""
-        parts = [np.arange(n, min(n + _TOGETHER, len(self._runs))) for n in range(0, len(self._runs), _TOGETHER)]
+        count = len(self._entries)
+        parts = [np.arange(n, min(n + _TOGETHER, count)) for n in range(0, count, _TOGETHER)]
         left = [self._on(part, np.zeros_like(part), np.zeros_like(part), 1, _MOST_HAVE_ENDED) for part in parts]
         where, here, at_us = (np.concatenate([one[n] for one in left]) for n in range(3))
         self._on(where, here, at_us, _MOST_HAVE_ENDED, None)
@@ -197,15 +198,16 @@ class _Walk:
         world = self._world
         while len(where) and step != stop:
             ways = world.ways(step)
-            bits = self._draws.bits("step", step, self._runs.take(where))
+            bits = self._draws.bits("step", step, where.view(np.uint64), self._first)
             choice = _chosen(ways, here, bits)
             row, what = ways.row.take(choice), ways.what.take(choice)
             after_us = world.after_us.of(ways.table.take(choice), bits).astype(np.int64)
             after_us += at_us
             self._moves.append((where, step, row, after_us))
-            ended = np.flatnonzero((what & ENDS) != 0)  # much faster of truths than of numbers
-            self._life_us[where.take(ended)] = after_us.take(ended)
-            self._waiting.append(where.take(np.flatnonzero((what & WAITS) != 0)))
+            marked = np.flatnonzero((what & (ENDS | WAITS)) != 0)  # much faster of truths than of numbers
+            marks, ended = what.take(marked), where.take(marked)
+            self._life_us[ended] = after_us.take(marked)  # of who only waits, until it ends
+            self._waiting.append(ended[(marks & WAITS) != 0])
             closed, on = np.flatnonzero(what >= CLOSES), np.flatnonzero(what < CLOSES)
             self._entries[where.take(closed)] = step + 1
             where, at_us, here = where.take(on), after_us.take(on), ways.leads_to.take(choice.take(on))
@@ -230,7 +232,7 @@ class _Walk:
 
 def _chosen(ways: Ways, here: Ints, bits: Words) -> Ints:
     """The number of the choice that each run makes in its situation."""
-    chosen = here * ways.width
+    chosen = here.copy()
     high = bits >> _HALF
     rest: Ints | None = None
     for ends in ways.ends:

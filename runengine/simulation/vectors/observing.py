@@ -17,6 +17,7 @@ from runengine.simulation.scenario import Pollers
 from runengine.simulation.vectors.details import Details
 from runengine.simulation.vectors.draws import Ints, Words, uniforms
 from runengine.simulation.vectors.histories import Histories
+from runengine.simulation.vectors.ordering import joined, placed
 
 __all__ = ["KINDS", "Observed", "events_of", "looks_at"]
 
@@ -25,7 +26,8 @@ KINDS: Final = ("history", "create", "poll", "submit", "cancel", "modify")
 
 _ANSWERED: Final = {"create": 1, "submit_tool_outputs": 3, "cancel": 4, "modify": 5}
 _POLL: Final = 2
-_EXTRA: Final = 8
+_MORE: Final = 8
+"""Polls that are looked at together where the one that should have seen the end was lost; then twice as many."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -106,12 +108,33 @@ def _answers(histories: Histories) -> _Seen:
 
 
 def _polls(histories: Histories, pollers: Pollers) -> _Seen:
-    interval_us = pollers.interval_s * SECOND_US
+    """The polls of each run that got an answer, up to the first that sees the end; not in order."""
     life_us = histories.ended_us - histories.created_us
-    needed = np.ceil(life_us / interval_us).astype(np.int64) + 1 + _EXTRA
-    counts = np.minimum(needed, pollers.polls_max)
-    run = np.repeat(np.arange(len(histories)), counts)
-    number = np.arange(len(run)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+    needed = np.ceil(life_us / (pollers.interval_s * SECOND_US)).astype(np.int64) + 1
+    where, done = np.arange(len(histories)), np.zeros(len(histories), np.int64)
+    upto = np.minimum(needed, pollers.polls_max)
+    runs, moments = [where[:0]], [where[:0]]
+    more = _MORE
+    while len(where):
+        counts = upto - done
+        run = np.repeat(where, counts)
+        number = np.arange(len(run)) - np.repeat(np.cumsum(counts) - counts - done, counts) + 1
+        run, at_us = _answered(histories, pollers, run, number)
+        over = at_us >= histories.ended_us[run]
+        kept = np.flatnonzero(~over | ~np.append(False, over[:-1] & (run[1:] == run[:-1])))
+        runs.append(run[kept])
+        moments.append(at_us[kept])
+        waits = np.flatnonzero(~np.isin(where, run[over]) & (upto < pollers.polls_max))
+        where, done = where[waits], upto[waits]
+        upto = np.minimum(done + more, pollers.polls_max)
+        more *= 2
+    run, at_us = np.concatenate(runs), np.concatenate(moments)
+    return run, _seen_entry(histories, run, at_us), at_us, np.full(len(run), _POLL, np.int8)
+
+
+def _answered(histories: Histories, pollers: Pollers, run: Ints, number: Ints) -> tuple[Ints, Ints]:
+    """When the polls of these runs and numbers come, without those that are lost."""
+    interval_us = pollers.interval_s * SECOND_US
     counters: Words = histories.runs[run] * np.uint64(pollers.polls_max + 1) + number.astype(np.uint64)
     after_us = number * interval_us
     if pollers.jitter:
@@ -122,19 +145,12 @@ def _polls(histories: Histories, pollers: Pollers) -> _Seen:
     if pollers.lost:
         kept = np.flatnonzero(uniforms(histories.draws.bits("lost", 0, counters)) >= pollers.lost)
         run, at_us = run[kept], at_us[kept]
-    over = at_us >= histories.ended_us[run]
-    first_over = over & ~np.append(False, over[:-1] & (run[1:] == run[:-1]))
-    kept = np.flatnonzero(~over | first_over)
-    run, at_us = run[kept], at_us[kept]
-    return run, _seen_entry(histories, run, at_us), at_us, np.full(len(run), _POLL, np.int8)
+    return run, at_us
 
 
 def _seen_entry(histories: Histories, run: Ints, at_us: Ints) -> Ints:
-    """The last entry of each run at a moment, found among all at once."""
-    entry_run = Details(histories).entry_run
-    span = (
-        int(max((histories.at_us - histories.created_us[entry_run]).max(), (at_us - histories.created_us[run]).max()))
-        + 1
-    )
-    keys = entry_run * span + (histories.at_us - histories.created_us[entry_run])
-    return np.searchsorted(keys, run * span + (at_us - histories.created_us[run]), side="right") - 1
+    """The last entry of each run at a moment: entries and looks in one order, a look behind what happens with it."""
+    entries = len(histories.row)
+    order = np.lexsort((joined(histories.at_us, at_us), joined(Details(histories).entry_run, run)))
+    last = np.maximum.accumulate(np.where(order < entries, order, 0))
+    return last[placed(order)[entries:]]

@@ -19,6 +19,9 @@ from runengine.simulation.vectors.tables import Choice
 
 __all__ = ["BLOCK", "Population", "begins_us", "populate"]
 
+_LATEST_S: Final = 9e12
+"""64 bits of microseconds, in seconds, and room for lives."""
+
 BLOCK: Final = 4096
 """Runs in a block."""
 
@@ -29,7 +32,7 @@ class Population:
 
     Attributes:
         runs: Their indices.
-        asked_us: When each would be asked for if it was its thread's first, microseconds since the epoch.
+        asked_us: When each is asked for if it is its thread's first, microseconds since the epoch.
         thread: The number of its thread: the index of the thread's first run.
         turn: Its number in the thread, from 0.
 
@@ -54,6 +57,9 @@ def populate(scenario: Scenario, draws: Draws, first: int, blocks: int) -> Popul
         first: The number of the first block.
         blocks: How many.
 
+    Raises:
+        ValueError: they would be asked for later than 64 bits of microseconds say.
+
     Example:
         >>> from runengine.simulation.distributions import Constant
         >>> from runengine.simulation.scenario import Arrival, Step
@@ -66,22 +72,29 @@ def populate(scenario: Scenario, draws: Draws, first: int, blocks: int) -> Popul
     """
     runs = np.arange(first * BLOCK, (first + blocks) * BLOCK, dtype=np.uint64)
     thread, turn = _threads(scenario, draws, runs)
-    asked_s = _warped(scenario, _places(scenario, draws, runs) / scenario.arrival.rate_per_s)
+    asked_s = _warped(scenario, _places(scenario, draws, runs, turn) / scenario.arrival.rate_per_s)
     if scenario.arrival.process == "bursts":
         asked_s += uniforms(draws.bits("spread", 0, runs)) * scenario.arrival.burst_spread_s
+    if not asked_s[-1] + scenario.start_s < _LATEST_S:
+        raise ValueError(f"run {runs[-1]:,} would be asked for later than columns can say: the rate is too low for it")
     asked_us = (asked_s * SECOND_US).astype(np.int64)
     asked_us += scenario.start_s * SECOND_US
     return Population(runs=runs, asked_us=asked_us, thread=thread, turn=turn)
 
 
-def _places(scenario: Scenario, draws: Draws, runs: Words) -> Floats:
+def _places(scenario: Scenario, draws: Draws, runs: Words, turn: Ints) -> Floats:
     """Where each stands in a process of one run a second."""
     arrival = scenario.arrival
     if arrival.process == "regular":
         return runs.astype(np.float64) + 0.5
     begins = (runs[::BLOCK]).astype(np.float64)[:, None]
     if arrival.process == "poisson":
-        places = np.sort(uniforms(draws.bits("arrival", 0, runs)).reshape(-1, BLOCK), axis=1)
+        places = uniforms(draws.bits("arrival", 0, runs))
+        places[turn > 0] = 1.0  # threads begin each for itself: the moments of later runs are their own threads'
+        places = np.sort(places.reshape(-1, BLOCK), axis=1)
+        if turn.any():
+            thread = np.cumsum((turn == 0).reshape(-1, BLOCK), axis=1) - 1
+            places = np.take_along_axis(places, thread, axis=1)
         places *= BLOCK
         places += begins
         return places.reshape(-1)

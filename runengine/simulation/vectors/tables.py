@@ -1,7 +1,8 @@
 """Distributions and shares as tables: what turns 64 bits into a time, a count or a choice.
 
-A distribution is tabulated at 1,024 even steps of probability, its uppermost step at 1,024 more, with straight lines in
-between: a sample is off by less than a ten thousandth of probability, and nothing beyond one in 2**20 is drawn.
+A distribution is tabulated at 1,024 even steps of probability, its uppermost and its lowest step at 1,024 more, with
+straight lines in between: a sample is off by less than a ten thousandth of probability, and nothing beyond one in 2**20
+is drawn, on either side.
 """
 
 from __future__ import annotations
@@ -30,14 +31,12 @@ except ImportError:
 __all__ = ["CELLS", "Choice", "Table", "Tables", "quantiles"]
 
 CELLS: Final = 1024
-"""Cells of a table, and of its uppermost cell."""
+"""Cells of a table, of its uppermost cell, and of its lowest."""
 
-_BITS: Final = 10
 _REST: Final = 22
 _LOW: Final = np.uint64((1 << 32) - 1)
 _IN_CELL: Final = np.uint64((1 << _REST) - 1)
 _SHIFT: Final = np.uint64(_REST)
-_UP: Final = np.uint64(_BITS)
 _HALF: Final = np.uint64(32)
 
 
@@ -106,7 +105,7 @@ class Tables:
         given = list(distributions)
         places = {one: place for place, one in enumerate(dict.fromkeys(given))}
         made = [_tabulated(distribution) for distribution in places]
-        self.places: Final[Ints] = np.array([places[distribution] * 2 * CELLS for distribution in given])
+        self.places: Final[Ints] = np.array([places[distribution] * 3 * CELLS for distribution in given])
         self._low: Floats = np.concatenate([low for low, _ in made]) * scale
         self._step: Floats = np.concatenate([step for _, step in made]) * scale
 
@@ -122,12 +121,12 @@ class Tables:
         low >>= _SHIFT
         cell = low.view(np.int64)
         part: Floats = np.multiply(rest, 2.0**-_REST)
-        last = np.flatnonzero(cell == CELLS - 1)
-        if len(last):
-            finer = part[last] * CELLS
+        edge = np.flatnonzero((cell + 1) & (CELLS - 1) <= 1)
+        if len(edge):
+            finer = part[edge] * CELLS
             second = finer.astype(np.int64)
-            cell[last] = CELLS + second
-            part[last] = finer - second
+            cell[edge] = np.where(cell[edge], CELLS, 2 * CELLS) + second
+            part[edge] = finer - second
         if places is not None:
             cell += places
         part *= self._step.take(cell, mode="clip")  # faster than looking whether each is in range, which it is
@@ -137,13 +136,12 @@ class Tables:
 
 @lru_cache(maxsize=256)
 def _tabulated(distribution: Distribution) -> tuple[Floats, Floats]:
-    """The lower end and the width of each cell: `CELLS` of the whole, then `CELLS` of its uppermost."""
+    """The lower end and the width of each cell: `CELLS` of the whole, of its uppermost, and of its lowest."""
     ends = np.arange(CELLS + 1) / CELLS
-    top = 1 - 1 / CELLS + ends / CELLS
-    whole, upper = quantiles(distribution, np.append(ends[:-1], top[-2])), quantiles(distribution, top[:-1])
-    upper = np.append(upper, upper[-1])
-    low: Floats = np.append(whole[:-1], upper[:-1])
-    return low, np.append(np.diff(whole), np.diff(upper))
+    rarest = CELLS**-2
+    parts = (ends, 1 - 1 / CELLS + ends / CELLS, ends / CELLS)
+    made = [quantiles(distribution, part.clip(rarest, 1 - rarest)) for part in parts]
+    return np.concatenate([part[:-1] for part in made]), np.concatenate([np.diff(part) for part in made])
 
 
 class Choice:

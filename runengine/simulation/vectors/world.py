@@ -66,12 +66,11 @@ class Situation(NamedTuple):
 class Ways:
     """What may happen in each situation, by its number.
 
-    The choices of a situation stand in order of their shares, the largest first. Choice c in situation s has the number
-    s * width + c.
+    The choices of a situation stand side by side, in order of their shares, the largest first; a situation has the
+    number of its first choice.
 
     Attributes:
-        width: Choices of a situation, at most.
-        ends: For each choice but the last, by situation: where its part of 2**32 ends.
+        ends: For each choice but the last, by the number of its situation: where its part of 2**32 ends.
         row: Of each choice, the number of the row.
         table: Of each choice, the place of its time among the world's tables.
         leads_to: Of each choice, the situation after it.
@@ -79,10 +78,9 @@ class Ways:
 
     Example:
         >>> [a.name for a in Ways.__attrs_attrs__]
-        ['width', 'ends', 'row', 'table', 'leads_to', 'what']
+        ['ends', 'row', 'table', 'leads_to', 'what']
     """
 
-    width: int
     ends: tuple[NDArray[np.uint64], ...]
     row: NDArray[np.int8]
     table: Ints
@@ -130,6 +128,7 @@ class World:
         self.expire_after: Final = np.array([expire_of.get(row.target, NONE) for row in self.rows])
         self._distance: Final = self._distances()
         self._situations: Final = self._reached()
+        self._width: Final = max(len(self._options(s, hurried)) for s in self._situations for hurried in (False, True))
         self._ways = cache(self._made)
 
     def ways(self, step: int) -> Ways:
@@ -148,7 +147,7 @@ class World:
         number_of = {situation: number for number, situation in enumerate(situations)}
         options = [self._options(situation, hurried) for situation in situations]
         choices = [Choice(share for share, _, _ in some) if some else None for some in options]
-        width = max(len(choice.numbers) for choice in choices if choice)
+        width = self._width
         ends = np.full((width - 1, len(situations)), 1 << 32, np.uint64)
         row, leads_to = np.zeros((len(situations), width), np.int8), np.zeros((len(situations), width), np.int64)
         what = np.full(row.shape, CLOSES, np.int8)
@@ -159,11 +158,10 @@ class World:
             for place, chosen in enumerate(choice.numbers.tolist()):
                 _, number, goes_on = options[here][chosen]
                 row[here, place] = number
-                leads_to[here, place] = number_of[self._after(situation, number)]
+                leads_to[here, place] = width * number_of[self._after(situation, number)]
                 what[here, place] = self._what(number) + CLOSES * (not goes_on)
         return Ways(
-            width=width,
-            ends=tuple(ends),
+            ends=tuple(np.repeat(ends, width, axis=1)),
             row=row.reshape(-1),
             table=self.after_us.places[row.reshape(-1)],
             leads_to=leads_to.reshape(-1),

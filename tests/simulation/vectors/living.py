@@ -11,7 +11,7 @@ from runengine.simulation.distributions import Constant, Distribution, Exponenti
 from runengine.simulation.scenario import Arrival, Scenario, Step
 from runengine.simulation.vectors.histories import Histories
 
-__all__ = ["bytes_of", "dwell_us", "world_of"]
+__all__ = ["bytes_of", "correlation", "dwell_us", "world_of"]
 
 _COLUMNS = ("runs", "thread", "created_us", "ended_us", "refused_us", "row", "at_us")
 
@@ -41,3 +41,8 @@ def dwell_us(made: Histories, event: str, source: str) -> Any:
     number = next(n for n, row in enumerate(made.world.rows) if (row.event, row.source) == (event, source))
     entries = np.flatnonzero(made.row == number)
     return made.at_us[entries] - made.at_us[entries - 1]
+
+
+def correlation(one: Any, other: Any) -> float:
+    """Of the ranks of two columns, from -1 to 1."""
+    return float(np.corrcoef(np.argsort(np.argsort(one)), np.argsort(np.argsort(other)))[0, 1])

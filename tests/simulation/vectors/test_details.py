@@ -15,11 +15,12 @@ from runengine.core.generations import GENERATIONS
 from runengine.simulation.distributions import Constant
 from runengine.simulation.lives import document_of, lives_of
 from runengine.simulation.ready import READY, scenario_named
-from runengine.simulation.scenario import Assistant, Tools, Usage
+from runengine.simulation.scenario import Assistant, Threads, Tools, Usage
 from runengine.simulation.vectors.details import Details
 from runengine.simulation.vectors.histories import histories
 from runengine.validation import Checker
 from runengine.validation.observations import Observation
+from tests.simulation.vectors.living import correlation
 
 _FLAKY = scenario_named("flaky")
 
@@ -36,6 +37,7 @@ def test_ids_are_nobody_elses() -> None:
     assert len(set(runs)) == 200_000
     assert len(set(threads.values())) == len(threads)
     assert all(re.fullmatch(rb"run_[A-Za-z0-9]{24}", name) for name in runs[:1000])
+    assert len({part for name in runs[:1000] for part in (name[4:16], name[16:])}) == 2000
 
 
 def test_calls_have_ids_of_their_own() -> None:
@@ -70,6 +72,49 @@ def test_words_and_assistants_have_their_shares() -> None:
     _, first = np.unique(details.thread_id, return_index=True)
     counts = np.bincount(details.assistant[first])
     assert stats.chisquare(counts, np.array([0.75, 0.25]) * len(first)).pvalue > 0.01
+
+
+def test_what_runs_carry_is_as_told() -> None:
+    """Counts of calls, functions, limits and counted tokens have the shares told (chi-square, 1 %)."""
+    scenario = evolve(
+        scenario_named("tool-heavy"),
+        tools=Tools(calls=(5, 3, 2), functions=("a", "b", "c", "d")),
+        limits={"max_completion_tokens": 0.7, "max_prompt_tokens": 0.3},
+        usage=Usage(partial=0.4),
+    )
+    made = next(histories(scenario, 1, 30_000))
+    details = Details(made)
+    asks = np.flatnonzero(np.array([row.event == "require_action" for row in made.world.rows])[made.row])
+    for drawn, shares in (
+        (details.calls[asks] - 1, [0.5, 0.3, 0.2]),
+        (details.call_function(asks, 0), [0.25] * 4),
+        (details.call_function(asks, 1), [0.25] * 4),
+        (details.limit, [0.7, 0.3]),
+        (details.counted.astype(np.int64), [0.6, 0.4]),
+    ):
+        assert stats.chisquare(np.bincount(drawn, minlength=len(shares)), np.array(shares) * len(drawn)).pvalue > 0.01
+
+
+def test_tokens_have_a_limit_and_lives_of_their_own() -> None:
+    """No run uses more than its assistant's limit; prompt and completion tokens say nothing of each other."""
+    limited = (Assistant(assistant_id="a", max_prompt_tokens=900, max_completion_tokens=300),)
+    details = Details(next(histories(evolve(_FLAKY, assistants=limited), 1, 20_000)))
+    assert details.prompt_tokens.max() == 900
+    assert details.completion_tokens.max() == 300
+    scenario = evolve(scenario_named("steady"), tools=Tools(rounds_max=0))
+    details = Details(next(histories(scenario, 1, 20_000)))
+    once = np.flatnonzero(details.stretches == 1)
+    assert abs(correlation(details.prompt_tokens[once], details.completion_tokens[once])) < 0.03
+
+
+def test_a_thread_has_one_assistant() -> None:
+    """Runs of a thread are asked of one assistant."""
+    assistants = (Assistant(assistant_id="a"), Assistant(assistant_id="b"))
+    made = next(histories(evolve(_FLAKY, assistants=assistants, threads=Threads(runs=(0, 0, 1))), 1, 6000))
+    same = np.flatnonzero(made.thread[1:] == made.thread[:-1])
+    chosen = Details(made).assistant
+    assert (chosen[same] == chosen[same + 1]).all()
+    assert 0.4 < chosen.mean() < 0.6
 
 
 @pytest.mark.parametrize("generation", [f"G{number}" for number in range(1, 17)])

@@ -23,7 +23,7 @@ from runengine.simulation.vectors.histories import histories
 from runengine.simulation.vectors.population import BLOCK
 from tests import naive
 from tests.simulation.scenarios import scenarios
-from tests.simulation.vectors.living import bytes_of, dwell_us, world_of
+from tests.simulation.vectors.living import bytes_of, correlation, dwell_us, world_of
 
 _STEADY = scenario_named("steady")
 
@@ -43,6 +43,10 @@ class TestSameBytes:
         """Runs from the k-th on are what they are among all."""
         parts = [*histories(_STEADY, 5, first), *histories(_STEADY, 5, runs, first=first)]
         assert bytes_of(parts) == bytes_of(histories(_STEADY, 5, first + runs))
+
+    def test_no_runs_are_no_chunk(self) -> None:
+        """No runs are none, wherever they begin."""
+        assert list(histories(_STEADY, 1, 0)) == list(histories(_STEADY, 1, 0, first=5)) == []
 
     def test_a_run_alone_is_the_run_among_a_million(self) -> None:
         """Run 987,654 made alone is what it is in a million."""
@@ -189,6 +193,11 @@ class TestByTheTable:
         assert stats.chisquare(completed, np.array([0.8, 0.16, 0.032]) / 0.992 * sum(completed)).pvalue > 0.01
         assert {modified for status, modified in counts if status == "failed"} == {6}
 
+    def test_a_moment_that_cannot_be_said_is_refused(self) -> None:
+        """A run that would be asked for after what 64 bits of microseconds can say is refused, and not made wrong."""
+        with pytest.raises(ValueError, match="later than columns can say"):
+            next(histories(world_of(arrival=Arrival(rate_per_s=1e-6)), 1, 1, first=10_000_000))
+
 
 class TestDeadlines:
     def test_a_run_that_would_be_too_late_expires(self) -> None:
@@ -208,6 +217,24 @@ class TestDeadlines:
             started = life.events[1]
             assert started.name == "start"
             assert (started.at_us + 1) // 1_000_000 == life.events[0].at_us // 1_000_000 + 5
+
+    def test_what_follows_such_a_step_comes_as_long_after_it_as_told(self) -> None:
+        """A step that is taken sooner than drawn takes those after it along, and the end."""
+        scenario = world_of({"queued": {"cancel": (1, Constant(value=3000))},
+                             "cancelling": {"finish_cancel": (1, Constant(value=2))}},
+                            ttl_s=5, policy="documented")  # fmt: skip
+        made = next(histories(scenario, 1, 50))
+        assert set(dwell_us(made, "finish_cancel", "cancelling").tolist()) == {2_000_000}
+        assert (made.ended_us == made.at_us[made.offsets[1:] - 1]).all()
+
+    @pytest.mark.parametrize("ttl_s", [1, 5])
+    def test_the_deadline_itself_is_too_late(self, ttl_s: int) -> None:
+        """What would come at the deadline to the microsecond is too late; a microsecond before, it is not."""
+        for early_us, ended in ((0, "expired"), (1, "completed")):
+            scenario = world_of({"queued": {"start": (1, Constant(value=0))},
+                                 "in_progress": {"complete": (1, Constant(value=ttl_s - 0.5 - early_us / 1e6))}},
+                                ttl_s=ttl_s, arrival=Arrival(rate_per_s=1, process="regular"))  # fmt: skip
+            assert {life.snapshots()[-1].status for life in lives_of(next(histories(scenario, 1, 20)))} == {ended}
 
     def test_expire_waits_for_the_deadline(self) -> None:
         """The time told of expire is time after the deadline."""
@@ -237,7 +264,7 @@ class TestAsTold:
             (Lognormal(median=4, sigma=0.8), stats.lognorm(0.8, scale=4).cdf),
             (Gamma(shape=3, mean=9), stats.gamma(3, scale=3).cdf),
         ],
-        ids=str,
+        ids=lambda value: getattr(value, "kind", "truth"),
     )
     def test_dwell_times(self, distribution: object, truth: object) -> None:
         """100,000 dwell times are distributed as told (Kolmogorov–Smirnov, 1 %)."""
@@ -263,6 +290,69 @@ class TestAsTold:
         between = np.diff(made) / 1e6
         assert (between >= 0).all()
         assert stats.kstest(between, stats.expon(scale=0.1).cdf).pvalue > 0.01
+
+    def test_threads_arrive_as_poisson_too(self) -> None:
+        """Where threads have several runs they begin each for itself, as often as makes the rate that of runs."""
+        made = list(histories(world_of(threads=Threads(runs=(1, 0, 0, 3))), 3, 12 * BLOCK))
+        begun = np.concatenate([m.created_us[m.thread == m.runs.astype(np.int64)] for m in made])
+        between = np.diff(begun) / 1e6
+        assert (between >= 0).all()
+        assert stats.kstest(between, stats.expon(scale=0.325).cdf).pvalue > 0.01
+
+    @pytest.mark.parametrize("process", ["poisson", "regular", "bursts"])
+    def test_the_first_run_is_asked_for_at_the_start(self, process: str) -> None:
+        """The first arrivals come at the start, those of a block in the time that its runs take, and no sooner."""
+        arrival = Arrival(rate_per_s=10, process=process, burst_runs=8, burst_spread_s=2.0)
+        scenario = world_of(arrival=arrival)
+        made = next(histories(scenario, 3, BLOCK, first=2 * BLOCK))
+        since_s = made.created_us / 1e6 - scenario.start_s - 2 * BLOCK / 10
+        assert 0 <= since_s.min() < 10
+        assert BLOCK / 10 - 10 < since_s.max() < BLOCK / 10 + 2
+        assert stats.kstest(since_s[::8] * 10 / BLOCK, stats.uniform().cdf).pvalue > 0.001
+
+    def test_a_burst_is_spread_as_told(self) -> None:
+        """The runs of a group come within the spread, anywhere in it (Kolmogorov–Smirnov, 1 %)."""
+        arrival = Arrival(rate_per_s=1e-3, process="bursts", burst_runs=2048, burst_spread_s=2.0)
+        created = next(histories(world_of(arrival=arrival), 3, 2048)).created_us / 1e6
+        spread = created - created.min()
+        assert spread.max() <= 2
+        assert stats.kstest(spread, stats.uniform(0, 2).cdf).pvalue > 0.01
+
+    def test_pauses_and_refusals_are_as_told(self) -> None:
+        """Pauses are distributed as told, refused creates come anywhere in the active run, as often as told."""
+        threads = Threads(runs=(0, 0, 0, 1), pause_s=Exponential(mean=30), contention=0.3)
+        made = list(histories(world_of(threads=threads), 3, 12 * BLOCK))
+        pauses, asked, later = [], [], 0
+        for m in made:
+            place = np.flatnonzero(m.thread[1:] == m.thread[:-1]) + 1
+            refused = place[m.refused_us[place] >= 0]
+            free = place[m.refused_us[place] < 0]
+            pauses.append(m.created_us[free] - m.ended_us[free - 1])
+            asked.append(
+                (m.refused_us - np.roll(m.created_us, 1))[refused] / np.roll(m.ended_us - m.created_us, 1)[refused]
+            )
+            later += len(place)
+        assert stats.kstest(np.concatenate(pauses) / 1e6, stats.expon(scale=30).cdf).pvalue > 0.01
+        assert np.concatenate(pauses).mean() / 1e6 == pytest.approx(30, rel=0.015)
+        assert stats.kstest(np.concatenate(asked), stats.uniform().cdf).pvalue > 0.01
+        assert stats.binomtest(sum(map(len, asked)), later, 0.3).pvalue > 0.01
+
+    def test_stays_say_nothing_of_each_other(self) -> None:
+        """How long one stay of a run was says nothing of the next, nor of its pause (correlation of ranks)."""
+        threads = Threads(runs=(0, 1), pause_s=Exponential(mean=3))
+        scenario = world_of({"queued": {"start": (1, Exponential(mean=1))},
+                             "in_progress": {"complete": (1, Exponential(mean=1))}},
+                            threads=threads, ttl_s=86_400)  # fmt: skip
+        made = next(histories(scenario, 3, 8 * BLOCK))
+        waits, works = dwell_us(made, "start", "queued"), dwell_us(made, "complete", "in_progress")
+        pauses = made.created_us[1::2] - made.ended_us[::2]
+        for one, other in ((waits, works), (waits[1::2], pauses), (works[::2], pauses), (works[::2], works[1::2])):
+            assert abs(correlation(one, other)) < 0.03
+        scenario = world_of({"queued": {"start": (1, Exponential(mean=1))},
+                             "in_progress": {"expire": (1, Exponential(mean=1))}}, ttl_s=60)  # fmt: skip
+        made = next(histories(scenario, 3, 8 * BLOCK))
+        late_us = made.ended_us - (made.created_us // 1_000_000 + 60) * 1_000_000
+        assert abs(correlation(dwell_us(made, "start", "queued"), late_us)) < 0.03
 
     def test_regular_arrivals(self) -> None:
         """Regular arrivals come at even steps."""
@@ -291,5 +381,8 @@ class TestAsTold:
         """Threads of 1, 2, 3 runs have their shares, but for the one at the end of a block."""
         scenario = world_of(threads=Threads(runs=(5, 3, 2)))
         thread = np.concatenate([m.thread for m in histories(scenario, 3, 20 * BLOCK)])
+        last = np.arange(BLOCK - 1, len(thread), BLOCK)
+        assert 0 < (thread[last] == last).sum() < len(last)
+        assert (thread[last + 1 - BLOCK] == last + 1 - BLOCK).all()
         lengths = np.bincount(np.unique(thread, return_counts=True)[1])[1:]
         assert stats.chisquare(lengths, np.array([0.5, 0.3, 0.2]) * lengths.sum()).pvalue > 0.01

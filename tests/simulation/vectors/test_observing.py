@@ -9,12 +9,16 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from runengine.core import TERMINAL
+from runengine.simulation.distributions import Constant
 from runengine.simulation.ready import READY, scenario_named
 from runengine.simulation.scenario import Pollers
 from runengine.simulation.vectors.histories import Histories, histories
 from runengine.simulation.vectors.observing import KINDS, events_of, looks_at
+from runengine.simulation.vectors.population import BLOCK
+from tests.simulation.vectors.living import world_of
 
 _POLLERS = st.builds(
     Pollers,
@@ -86,6 +90,52 @@ def test_intervals_and_losses_are_as_told() -> None:
     assert 0.58e6 < max(between) <= 0.6e6
     kept = polls(Pollers(interval_s=0.5, lost=0.25))
     assert sum(map(len, kept)) / sum(map(len, whole)) == pytest.approx(0.75, abs=0.02)
+
+
+def test_clocks_and_intervals_are_off_either_way() -> None:
+    """Clocks are off by anything up to the skew, and polls by anything up to half the jitter, either way alike."""
+    pollers = Pollers(interval_s=0.5, jitter=0.4, skew_s=2.0)
+    made = next(histories(evolve(scenario_named("tool-heavy"), pollers=pollers), 1, 2000))
+    seen = looks_at(made)
+    first = np.flatnonzero(np.diff(seen.run, prepend=-1))
+    skew_s = (seen.seen_us - seen.at_us)[first] / 1e6
+    assert stats.kstest(skew_s, stats.uniform(-2, 4).cdf).pvalue > 0.01
+    number = np.zeros(2000, np.int64)
+    off_s = []
+    for run, at_us in zip(seen.run[seen.kind == 2].tolist(), seen.at_us[seen.kind == 2].tolist(), strict=True):
+        number[run] += 1
+        off_s.append((at_us - made.created_us[run]) / 1e6 - 0.5 * number[run])
+    assert stats.kstest(off_s, stats.uniform(-0.1, 0.2).cdf).pvalue > 0.01
+
+
+def test_lost_polls_are_followed_by_others() -> None:
+    """However many polls are lost, a poller goes on until it has seen the end; it gives up after `polls_max` alone."""
+    for lost in (0.5, 0.9, 0.99):
+        made = next(histories(evolve(scenario_named("steady"), pollers=Pollers(lost=lost, polls_max=100_000)), 1, 200))
+        seen = looks_at(made)
+        over = (seen.at_us >= made.ended_us[seen.run]) & (seen.kind == KINDS.index("poll"))
+        assert np.bincount(seen.run[over], minlength=200).tolist() == [1] * 200
+    few = looks_at(
+        next(histories(evolve(scenario_named("steady"), pollers=Pollers(interval_s=0.01, polls_max=7)), 1, 200))
+    )
+    assert np.bincount(few.run[few.kind == KINDS.index("poll")]).tolist() == [7] * 200
+
+
+def test_what_happens_years_after_the_end_is_not_seen_before() -> None:
+    """Looks are right though events lie so far apart that a chunk's spans together are beyond 64 bits."""
+    scenario = evolve(
+        world_of({
+            "queued": {"start": (1, Constant(value=1))},
+            "in_progress": {"complete": (1, Constant(value=1))},
+            "completed": {"modify": (0.1, Constant(value=1e8))},
+        }),
+        steps_max=4,
+    )  # fmt: skip
+    made = next(histories(scenario, 1, 32 * BLOCK))
+    seen = looks_at(made)
+    assert (made.offsets[seen.run] <= seen.entry).all()
+    assert (seen.entry < made.offsets[seen.run + 1]).all()
+    assert (made.at_us[seen.entry] <= seen.at_us).all()
 
 
 @pytest.mark.parametrize("name", READY)

@@ -40,13 +40,37 @@ def _steps_cdf(x: Any) -> Any:
         (Gamma(shape=9, mean=4.5), stats.gamma(9, scale=0.5).cdf),
         (_STEPS, _steps_cdf),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "kind", "truth"),
 )
 def test_samples_are_distributed_as_told(distribution: Distribution, truth: Any) -> None:
     """400,000 samples do not differ from the distribution (Kolmogorov–Smirnov, 1 %), and have its mean."""
     sample = Table(distribution).of(_SAMPLE)
     assert stats.kstest(sample, truth).pvalue > 0.01
     assert sample.mean() == pytest.approx(distribution.mean, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "truth"),
+    [
+        (Exponential(mean=3), stats.expon(scale=3).cdf),
+        (Lognormal(median=40, sigma=0.05), stats.lognorm(0.05, scale=40).cdf),
+        (Lognormal(median=0.6, sigma=0.7), stats.lognorm(0.7, scale=0.6).cdf),
+        (Gamma(shape=2, mean=5), stats.gamma(2, scale=2.5).cdf),
+        (Gamma(shape=10_000, mean=1), stats.gamma(10_000, scale=1e-4).cdf),
+        (_STEPS, _steps_cdf),
+    ],
+    ids=str,
+)
+def test_a_sample_is_off_by_less_than_a_ten_thousandth(distribution: Distribution, truth: Any) -> None:
+    """For every probability, the lowest and the uppermost too, the sample is where the distribution has it."""
+    bits = np.arange(0, 1 << 32, 1 << 11, dtype=np.uint64)
+    assert np.abs(truth(Table(distribution).of(bits)) - bits / 2**32).max() < 1e-4
+
+
+def test_a_narrow_distribution_is_narrow() -> None:
+    """The spread of logarithms is the one told, within four parts in a thousand: no sample is far below the others."""
+    for sigma in (0.05, 0.2, 0.8):
+        assert np.log(Table(Lognormal(median=40, sigma=sigma)).of(_SAMPLE)).std() == pytest.approx(sigma, rel=0.004)
 
 
 @given(bits=st.integers(0, MASK), mean=st.floats(0, 1e4), sigma=st.floats(0, 2.5))
