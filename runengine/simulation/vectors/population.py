@@ -75,7 +75,7 @@ def populate(scenario: Scenario, draws: Draws, first: int, blocks: int) -> Popul
     asked_s = _warped(scenario, _places(scenario, draws, runs, turn) / scenario.arrival.rate_per_s)
     if scenario.arrival.process == "bursts":
         asked_s += uniforms(draws.bits("spread", 0, runs)) * scenario.arrival.burst_spread_s
-    if not asked_s[-1] + scenario.start_s < _LATEST_S:
+    if not asked_s.max() + scenario.start_s < _LATEST_S:
         raise ValueError(f"run {runs[-1]:,} would be asked for later than columns can say: the rate is too low for it")
     asked_us = (asked_s * SECOND_US).astype(np.int64)
     asked_us += scenario.start_s * SECOND_US
@@ -90,13 +90,14 @@ def _places(scenario: Scenario, draws: Draws, runs: Words, turn: Ints) -> Floats
     begins = (runs[::BLOCK]).astype(np.float64)[:, None]
     if arrival.process == "poisson":
         places = uniforms(draws.bits("arrival", 0, runs))
-        places[turn > 0] = 1.0  # threads begin each for itself: the moments of later runs are their own threads'
+        later = turn > 0
+        places[later] = 1.0  # threads begin each for itself; when their later runs are asked for, they know
         places = np.sort(places.reshape(-1, BLOCK), axis=1)
-        if turn.any():
-            thread = np.cumsum((turn == 0).reshape(-1, BLOCK), axis=1) - 1
-            places = np.take_along_axis(places, thread, axis=1)
         places *= BLOCK
         places += begins
+        if later.any():
+            given, places = places, np.repeat(begins[:, 0], BLOCK)
+            places[~later] = given[given < begins + BLOCK]
         return places.reshape(-1)
     groups = -(-BLOCK // arrival.burst_runs)
     numbers = (np.arange(groups, dtype=np.uint64) + runs[::BLOCK, None]).reshape(-1)

@@ -38,6 +38,8 @@ _LOW: Final = np.uint64((1 << 32) - 1)
 _IN_CELL: Final = np.uint64((1 << _REST) - 1)
 _SHIFT: Final = np.uint64(_REST)
 _HALF: Final = np.uint64(32)
+_ONE: Final = np.uint64(1)
+_INNER: Final = np.uint64(CELLS - 2)
 
 
 def quantiles(distribution: Distribution, at: Floats) -> Floats:
@@ -121,7 +123,7 @@ class Tables:
         low >>= _SHIFT
         cell = low.view(np.int64)
         part: Floats = np.multiply(rest, 2.0**-_REST)
-        edge = np.flatnonzero((cell + 1) & (CELLS - 1) <= 1)
+        edge = np.flatnonzero(low - _ONE >= _INNER)  # cell 0 wraps around, and is with the last
         if len(edge):
             finer = part[edge] * CELLS
             second = finer.astype(np.int64)
