@@ -9,7 +9,9 @@ choice and the time. SimPy lives the same scenario in its usual way: a process f
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
 from math import log
 from time import perf_counter
@@ -19,16 +21,15 @@ import numpy as np
 import orjson
 import simpy
 
-from runengine.core import TERMINAL
+from runengine.core import TERMINAL, Transition
 from runengine.dialects import decode
 from runengine.simulation.distributions import Distribution, Exponential, Gamma, Lognormal
+from runengine.simulation.producing import produce
 from runengine.simulation.ready import scenario_named
 from runengine.simulation.scenario import Scenario
-from runengine.simulation.vectors.details import Details
 from runengine.simulation.vectors.histories import CHUNK_RUNS, histories
-from runengine.simulation.vectors.observing import events_of
-from runengine.simulation.writing.chunk import Chunk
 from runengine.simulation.writing.jsonl import JsonLines
+from runengine.simulation.writing.order import Order
 from tests.benchmarks._lives import header, pair
 
 ROUNDS = 15
@@ -58,26 +59,45 @@ def simulated(runs: int = RUNS) -> None:
 
 
 class Bare:
-    """A loop that draws as much, and does nothing with it."""
+    """A loop that draws as much from the same distributions, and does nothing with it."""
 
-    def __init__(self, runs: int) -> None:
-        made = next(histories(STEADY, SEED, CHUNK_RUNS))
-        taken = np.diff(made.offsets) - 1
-        self._steps = [int((taken >= step).sum()) for step in range(1, int(taken.max()) + 1)]
+    def __init__(self, scenario: Scenario, runs: int) -> None:
+        made = next(histories(scenario, SEED, CHUNK_RUNS))
+        step = np.arange(len(made.row)) - np.repeat(made.offsets[:-1], np.diff(made.offsets))
+        taken = Counter(zip(step.tolist(), made.row.tolist(), strict=True))
+        self._times = [(count, self._after(scenario, made.world.rows[row])) for (n, row), count in taken.items() if n]
+        self._choices = [count for n, count in sorted(Counter(step.tolist()).items()) if n]
         self._later = int((made.thread != made.runs.astype(np.int64)).sum())
-        self._chunks = runs // CHUNK_RUNS
+        self._scenario, self._chunks = scenario, runs // CHUNK_RUNS
+
+    def _after(self, scenario: Scenario, row: Transition) -> Distribution:
+        assert row.source is not None
+        return scenario.steps[row.source][row.event].after_s
 
     def draw(self) -> None:
-        """Draw."""
-        draw = np.random.default_rng(SEED)
+        """Draw: arrivals, lengths of threads, pauses and who is refused, choices, and times."""
+        generator = np.random.default_rng(SEED)
         for _ in range(self._chunks):
-            np.cumsum(draw.exponential(0.5, CHUNK_RUNS))
-            draw.random(CHUNK_RUNS)
-            draw.lognormal(3.0, 1.0, self._later)
-            draw.random(self._later)
-            for count in self._steps:
-                draw.random(count)
-                draw.lognormal(1.4, 0.8, count)
+            np.cumsum(generator.exponential(1 / self._scenario.arrival.rate_per_s, CHUNK_RUNS))
+            generator.random(CHUNK_RUNS)
+            drawn(generator, self._scenario.threads.pause_s, self._later)
+            generator.random(self._later)
+            for count in self._choices:
+                generator.random(count)
+            for count, distribution in self._times:
+                drawn(generator, distribution, count)
+
+
+def drawn(generator: np.random.Generator, distribution: Distribution, count: int) -> Any:
+    """What numpy draws of a distribution."""
+    match distribution:
+        case Exponential(mean=mean):
+            return generator.exponential(mean, count)
+        case Lognormal(median=median, sigma=sigma):
+            return generator.lognormal(log(median), sigma, count)
+        case Gamma(shape=shape, mean=mean):
+            return generator.gamma(shape, mean / shape, count)
+    raise AssertionError(distribution)
 
 
 class Peer:
@@ -137,58 +157,32 @@ class Peer:
 
 
 class Counted:
-    """Counts the bytes, and keeps none."""
-
-    size = 0
+    """Takes the bytes, and keeps none."""
 
     def write(self, data: bytes) -> None:
-        """Count."""
-        self.size += len(data)
+        """Pass over them."""
 
 
-def lines() -> Counted:
-    """JSON Lines of bare records, from the seed to the bytes."""
-    out = Counted()
-    sink = JsonLines(out, STEADY, "history", order="run", bare=True)
-    for made in histories(STEADY, SEED, JSON_RUNS, chunk_runs=JSON_CHUNK):
-        sink.write(
-            Chunk(
-                histories=made,
-                details=Details(made),
-                observed=events_of(made),
-                view="history",
-                faulted={},
-                horizon_us=0,
-            )
-        )
-    sink.close()
-    return out
+class Kept(Counted):
+    """Keeps the bytes."""
 
-
-class _Kept(Counted):
     def __init__(self) -> None:
         self.parts: list[bytes] = []
 
     def write(self, data: bytes) -> None:
+        """Keep them."""
         self.parts.append(data)
 
 
-def documents() -> list[Any]:
-    """The same records, as objects."""
-    kept = _Kept()
-    sink = JsonLines(kept, STEADY, "history", order="run", bare=True)
-    for made in histories(STEADY, SEED, JSON_RUNS):
-        sink.write(
-            Chunk(
-                histories=made,
-                details=Details(made),
-                observed=events_of(made),
-                view="history",
-                faulted={},
-                horizon_us=0,
-            )
-        )
-    sink.close()
+def lines(out: Counted, order: Order, *, bare: bool) -> None:
+    """JSON Lines from the seed to the bytes."""
+    produce(STEADY, SEED, JSON_RUNS, JsonLines(out, STEADY, "history", order=order, bare=bare), chunk_runs=JSON_CHUNK)
+
+
+def documents(*, bare: bool) -> list[Any]:
+    """What the lines say, as objects."""
+    kept = Kept()
+    lines(kept, "run", bare=bare)
     return [decode(line) for line in b"".join(kept.parts).splitlines()]
 
 
@@ -201,14 +195,19 @@ def dumps(objects: list[Any]) -> None:
 def main() -> None:
     """Print the ratios."""
     simulated(CHUNK_RUNS)
-    columns = least_s({"histories": simulated, "bare": Bare(RUNS).draw})
+    columns = least_s({"histories": simulated, "bare": Bare(STEADY, RUNS).draw})
     peer = least_s({"simpy": Peer(STEADY, SIMPY_RUNS).live}, 1)
-    objects = documents()
-    dumped = least_s({"lines": lines, "orjson": lambda: dumps(objects)}, 7)
     header("the other")
     pair("histories, runs; a bare numpy loop", columns["histories"], columns["bare"], RUNS, 0.5)
     pair("histories, runs; SimPy", columns["histories"] / RUNS, peer["simpy"] / SIMPY_RUNS, 1, 30)
-    pair("JSON Lines, records; orjson.dumps", dumped["lines"], dumped["orjson"], len(objects), 0.3)
+    for bare in (True, False):
+        objects = documents(bare=bare)
+        orders: tuple[Order, ...] = ("run", "time")
+        works: dict[str, Callable[[], object]] = {o: partial(lines, Counted(), o, bare=bare) for o in orders}
+        least = least_s({**works, "orjson": partial(dumps, objects)}, 7)
+        for order in orders:
+            what = f"JSON Lines {'bare' if bare else 'in envelopes'}, by {order}; orjson.dumps"
+            pair(what, least[order], least["orjson"], len(objects), 0.3)
 
 
 if __name__ == "__main__":
