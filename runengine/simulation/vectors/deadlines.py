@@ -29,14 +29,13 @@ class Paths:
     Attributes:
         offsets: Where each run's entries begin; one more than there are runs.
         row: Of each entry, the number of the row.
-        after_us: Microseconds from the run's creation; of a row that waits for the deadline, from there on.
+        after_us: Microseconds from the run's creation; of a row that waits for the deadline, later than any deadline.
         life_us: Of each run, microseconds from its creation to its end.
         dropped: Entries that do not come to pass.
-        waiting: Places of runs that wait for their deadline.
 
     Example:
         >>> [a.name for a in Paths.__attrs_attrs__]
-        ['offsets', 'row', 'after_us', 'life_us', 'dropped', 'waiting']
+        ['offsets', 'row', 'after_us', 'life_us', 'dropped']
     """
 
     offsets: Ints
@@ -44,14 +43,12 @@ class Paths:
     after_us: Ints
     life_us: Ints
     dropped: list[Ints]
-    waiting: list[Ints]
 
     def risky(self, world: World) -> Ints:
         """Places of the runs that may meet their deadlines: that wait for it, or come within a second of it."""
         near = np.flatnonzero(self.after_us >= (world.scenario.ttl_s - 1) * SECOND_US)
-        near = near[world.before_deadline[self.row[near]]]
-        found = [np.searchsorted(self.offsets, near, side="right") - 1, *self.waiting]
-        return np.unique(np.concatenate(found))
+        near = near[(world.before_deadline | world.waits)[self.row[near]]]
+        return np.unique(np.searchsorted(self.offsets, near, side="right") - 1)
 
     def told(self, created_us: Ints) -> tuple[Ints, NDArray[np.int8], Ints]:
         """Offsets, rows and moments of what comes to pass.

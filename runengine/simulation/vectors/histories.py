@@ -19,7 +19,7 @@ from runengine.simulation.vectors.deadlines import Paths, meet_deadlines
 from runengine.simulation.vectors.draws import Draws, Ints, Words, uniforms
 from runengine.simulation.vectors.population import BLOCK, Population, populate
 from runengine.simulation.vectors.tables import Table
-from runengine.simulation.vectors.world import CLOSES, ENDS, WAITS, Ways, World
+from runengine.simulation.vectors.world import NONE, Ways, World
 
 __all__ = ["CHUNK_RUNS", "Histories", "histories"]
 
@@ -180,8 +180,6 @@ class _Walk:
         self._draws: Final = draws
         self._first: Final = int(runs[0])
         self._entries: Final = np.empty(len(runs), np.int64)
-        self._life_us: Final = np.empty(len(runs), np.int64)
-        self._waiting: Final[list[Ints]] = []
         self._moves: Final[Moves] = []
 
     def paths(self) -> Paths:
@@ -200,17 +198,13 @@ class _Walk:
             ways = world.ways(step)
             bits = self._draws.bits("step", step, where.view(np.uint64), self._first)
             choice = _chosen(ways, here, bits)
-            row, what = ways.row.take(choice), ways.what.take(choice)
             after_us = world.after_us.of(ways.table.take(choice), bits).astype(np.int64)
             after_us += at_us
-            self._moves.append((where, step, row, after_us))
-            marked = np.flatnonzero((what & (ENDS | WAITS)) != 0)  # much faster of truths than of numbers
-            marks, ended = what.take(marked), where.take(marked)
-            self._life_us[ended] = after_us.take(marked)  # of who only waits, until it ends
-            self._waiting.append(ended[(marks & WAITS) != 0])
-            closed, on = np.flatnonzero(what >= CLOSES), np.flatnonzero(what < CLOSES)
-            self._entries[where.take(closed)] = step + 1
-            where, at_us, here = where.take(on), after_us.take(on), ways.leads_to.take(choice.take(on))
+            self._moves.append((where, step, ways.row.take(choice), after_us))
+            here = ways.leads_to.take(choice)
+            over, on = np.flatnonzero(here == NONE), np.flatnonzero(here != NONE)
+            self._entries[where.take(over)] = step + 1
+            where, here, at_us = where.take(on), here.take(on), after_us.take(on)
             step += 1
         return where, here, at_us
 
@@ -226,8 +220,17 @@ class _Walk:
             row[slots] = rows
             after_us[slots] = moment_us
         return Paths(
-            offsets=offsets, row=row, after_us=after_us, life_us=self._life_us, dropped=[], waiting=self._waiting
+            offsets=offsets, row=row, after_us=after_us, life_us=self._lives(offsets, row, after_us), dropped=[]
         )
+
+    def _lives(self, offsets: Ints, row: NDArray[np.int8], after_us: Ints) -> Ints:
+        """Until when each run lived: to its last entry, but for what was changed after its end."""
+        end = offsets[1:] - 1
+        late = np.flatnonzero(~self._world.ends[row[end]])
+        while len(late):
+            end[late] -= 1
+            late = late[~self._world.ends[row[end[late]]]]
+        return after_us.take(end)
 
 
 def _chosen(ways: Ways, here: Ints, bits: Words) -> Ints:

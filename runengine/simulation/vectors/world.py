@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from runengine.core import SECOND_US, TERMINAL, Status, Transition
 from runengine.core.guards import DEADLINE_FREE
 from runengine.core.shape import ARRIVAL_STAMP
-from runengine.simulation.distributions import Constant
+from runengine.simulation.distributions import MEAN_MOST, Constant
 from runengine.simulation.scenario import Scenario, Step
 from runengine.simulation.vectors.draws import Ints
 from runengine.simulation.vectors.tables import Choice, Tables
 
-__all__ = ["CLOSES", "ENDS", "NONE", "STARTS", "WAITS", "WAITS_GUARD", "Situation", "Ways", "World"]
+__all__ = ["NONE", "STARTS", "WAITS_GUARD", "Situation", "Ways", "World"]
 
 STARTS: Final = "started_at"
 """The stamp that says a run has started."""
@@ -28,17 +28,11 @@ STARTS: Final = "started_at"
 WAITS_GUARD: Final = "past_deadline"
 """The guard of rows that wait for the deadline."""
 
-ENDS: Final = 1
-"""The step ends the run."""
-
-WAITS: Final = 2
-"""The step waits for the deadline."""
-
-CLOSES: Final = 4
-"""Nothing can happen after the step."""
-
 NONE: Final = -1
-"""In the place of a row: there is none."""
+"""In the place of a row or a situation: there is none."""
+
+_LATE: Final = Constant(value=MEAN_MOST)
+"""How long a row that waits for the deadline takes until it is known when that is: longer than any deadline."""
 
 _ROUND_GUARD: Final = "has_tool_calls"
 _AT_ONCE: Final = Step(share=0, after_s=Constant(value=0))
@@ -73,19 +67,17 @@ class Ways:
         ends: For each choice but the last, by the number of its situation: where its part of 2**32 ends.
         row: Of each choice, the number of the row.
         table: Of each choice, the place of its time among the world's tables.
-        leads_to: Of each choice, the situation after it.
-        what: Of each choice, what more it does: `ENDS`, `WAITS` and `CLOSES`, added up.
+        leads_to: Of each choice, the situation after it, or `NONE` where nothing happens any more.
 
     Example:
         >>> [a.name for a in Ways.__attrs_attrs__]
-        ['ends', 'row', 'table', 'leads_to', 'what']
+        ['ends', 'row', 'table', 'leads_to']
     """
 
     ends: tuple[NDArray[np.uint64], ...]
     row: NDArray[np.int8]
     table: Ints
     leads_to: Ints
-    what: NDArray[np.int8]
 
 
 class World:
@@ -99,7 +91,8 @@ class World:
         rows: The rows of its policy.
         birth: The number of the row that creates a run; after it a run is in situation 0.
         after_us: Of each row, microseconds in its source before it; where it waits for the deadline, after that.
-        waits: Of each row, whether it waits for the deadline.
+        ends: Of each row, whether it ends the run.
+        waits: Of each row, whether it waits for the deadline; how long it does is not drawn on the way.
         before_deadline: Of each row, whether it must come before the deadline: by its guard, or as no row leads on
             after it.
         expire_after: Of each row, the row by which a run expires after it, or `NONE`.
@@ -118,9 +111,10 @@ class World:
         self.scenario: Final = scenario
         self.rows: Final = scenario.machine.rows
         self.birth: Final = next(number for number, row in enumerate(self.rows) if row.source is None)
-        self.after_us: Final = Tables((self._step(row).after_s for row in self.rows), SECOND_US)
+        self.after_us: Final = Tables([*(self._step(row).after_s for row in self.rows), _LATE], SECOND_US)
         expire_of = {row.source: number for number, row in enumerate(self.rows) if WAITS_GUARD in row.guards}
         ends = {*TERMINAL, *expire_of}
+        self.ends: Final = np.array([row.edge is not None and row.target in TERMINAL for row in self.rows])
         self.waits: Final = np.array([WAITS_GUARD in row.guards for row in self.rows])
         self.before_deadline: Final = np.array(
             [row.event not in DEADLINE_FREE or not {row.source, row.target} & ends for row in self.rows]
@@ -149,8 +143,7 @@ class World:
         choices = [Choice(share for share, _, _ in some) if some else None for some in options]
         width = self._width
         ends = np.full((width - 1, len(situations)), 1 << 32, np.uint64)
-        row, leads_to = np.zeros((len(situations), width), np.int8), np.zeros((len(situations), width), np.int64)
-        what = np.full(row.shape, CLOSES, np.int8)
+        row, leads_to = np.zeros((len(situations), width), np.int8), np.full((len(situations), width), NONE)
         for here, (situation, choice) in enumerate(zip(situations, choices, strict=True)):
             if choice is None:
                 continue
@@ -158,14 +151,13 @@ class World:
             for place, chosen in enumerate(choice.numbers.tolist()):
                 _, number, goes_on = options[here][chosen]
                 row[here, place] = number
-                leads_to[here, place] = width * number_of[self._after(situation, number)]
-                what[here, place] = self._what(number) + CLOSES * (not goes_on)
+                if goes_on:
+                    leads_to[here, place] = width * number_of[self._after(situation, number)]
         return Ways(
             ends=tuple(np.repeat(ends, width, axis=1)),
             row=row.reshape(-1),
-            table=self.after_us.places[row.reshape(-1)],
+            table=np.where(self.waits, self.after_us.places[-1], self.after_us.places[:-1])[row.reshape(-1)],
             leads_to=leads_to.reshape(-1),
-            what=what.reshape(-1),
         )
 
     def _options(self, situation: Situation, hurried: bool) -> list[tuple[float, int, bool]]:
@@ -218,10 +210,6 @@ class World:
         started = situation.started or ARRIVAL_STAMP.get(row.target) == STARTS
         rounds = min(situation.rounds + (_ROUND_GUARD in row.guards), self.scenario.tools.rounds_max)
         return Situation(row.target, started, rounds)
-
-    def _what(self, number: int) -> int:
-        row = self.rows[number]
-        return ENDS * (row.edge is not None and row.target in TERMINAL) + WAITS * (WAITS_GUARD in row.guards)
 
     def _distances(self) -> dict[Status, int]:
         """Steps with a share from each status to an end; large where there is no way."""
