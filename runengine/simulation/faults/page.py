@@ -40,6 +40,12 @@ The truth holds for recordings as `runengine simulate` writes them, with what wa
 written alone lack the times, the events and the answers that some of these faults are seen by. It is held against
 `practical`, or against the scenario's own policy where that is wider, and against `--skew 2`. What the checker makes of
 all this is measured: [recall](recall.md).
+
+A line of the truth is an object: `run_id`, `thread_id` and `index` of the run as it truly was; `fault`, `breaks`, `may`
+and `view`; `seen`, whether it can be seen with the rules there are; `rows`, at which rows of the run, from 0; `lines`,
+at which lines of the file (rows, of Parquet), from 1; and `others`, ids of other runs at which it may be seen in its
+stead. Two kinds are spoken of elsewhere: a truncated stream where the next one ends, and a run with the id of another
+(`reused_run_id`) sometimes at that other run, whose lines are not in `lines`.
 """
 
 
