@@ -43,7 +43,6 @@ OWNERS = {
     "psycopg_pool": ("stores/postgres/driver.py",),
     "opentelemetry": ("embedding/otel.py",),
     "rich": (
-        "cli/check.py",
         "cli/demo.py",
         "cli/driving.py",
         "cli/fit.py",

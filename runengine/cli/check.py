@@ -6,14 +6,11 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
-
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from typing import TextIO
 
 from runengine.cli.arguments import generation_number, whole_number
+from runengine.cli.progress import reading
 from runengine.core.generations import GENERATIONS
 from runengine.core.table import POLICIES, policy_named
 from runengine.dialects.documents import DIALECTS
@@ -45,7 +42,6 @@ beside others that can; 2 nothing could be checked.
 One file is one recording: what is said of a run is said within it. Of a store, the line is the number of the entry in
 the run's history (runengine runs history); whether the store itself is sound, says runengine store doctor."""
 
-_SHOW_BAR_FROM_BYTES = 8 * 1024 * 1024
 _FORGET_MAX = 1_000_000_000
 
 
@@ -167,7 +163,7 @@ def _violations(paths: list[str], reader: str, checker: Checker, unread: list[st
                 yield from checker.check(masked(given), (read_store if is_kept else read_kotlin_sql)(given))
                 continue
             for path in expand([given]):
-                with open_input(path) as file, _progress(path, file) as watched:
+                with open_input(path) as file, reading(path, file) as watched:
                     yield from checker.check(path, read_items(path, watched, checker.skim))
         except TraceUnreadable as error:
             unread.append(given)
@@ -206,23 +202,3 @@ def _same_file(path: str, other: str) -> bool:
         return Path(path).samefile(other)
     except (OSError, ValueError):
         return False
-
-
-@contextmanager
-def _progress(path: str, file: BinaryIO) -> Iterator[BinaryIO]:
-    """A bar on standard error for a large file, when that is a terminal."""
-    console = Console(stderr=True)
-    size = Path(path).stat().st_size if Path(path).is_file() else 0
-    if not console.is_terminal or size < _SHOW_BAR_FROM_BYTES:
-        yield file
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(Path(path).name, total=size)
-        yield BufferedReader(cast("RawIOBase", progress.wrap_file(file, task_id=task)))

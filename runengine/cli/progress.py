@@ -1,23 +1,30 @@
-"""A bar on standard error for work that is counted, when that is a terminal."""
+"""Bars on standard error for long work, when that is a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader, RawIOBase
+from pathlib import Path
+from typing import BinaryIO, Final, cast
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 from rich.text import Text
 
-__all__ = ["counting"]
+__all__ = ["counting", "reading"]
+
+_SHOW_BAR_FROM_BYTES: Final = 4 * 1024 * 1024
 
 
 class _Rate(ProgressColumn):
@@ -45,3 +52,28 @@ def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
+
+
+@contextmanager
+def reading(path: str, file: BinaryIO) -> Iterator[BinaryIO]:
+    """A large file, with a bar of how much of it is read.
+
+    Args:
+        path: Its name.
+        file: Its bytes.
+    """
+    console = Console(stderr=True)
+    size = Path(path).stat().st_size if Path(path).is_file() else 0
+    if not console.is_terminal or size < _SHOW_BAR_FROM_BYTES:
+        yield file
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(Path(path).name, total=size)
+        yield BufferedReader(cast("RawIOBase", progress.wrap_file(file, task_id=task)))
