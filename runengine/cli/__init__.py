@@ -75,6 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_output()  # the reader (head, less) has gone
         return 0
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):
+            return 0  # rich's way of saying the same; it has discarded the output
+        raise
     except OSError as error:
         print(f"runengine: cannot write: {error.strerror or error}", file=sys.stderr)
         _discard_output()

@@ -23,6 +23,7 @@ from runengine.simulation.driving.processes import CRASHES
 __all__ = ["EXAMPLES", "add_options", "run"]
 
 SEEDS: Final = 1_000
+STORE: Final = "memory"
 _SEED_MAX: Final = 2**63 - 1
 _SEEDS_MAX: Final = 10_000_000
 _STEPS_MAX: Final = 1_000_000
@@ -47,10 +48,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"live N worlds, of the seeds 0 to N-1 or from --seed on ({SEEDS:,} without --seed, else 1)",
     )
-    group.add_argument("--store", choices=STORES, default="memory", help="what the worlds stand on (%(default)s)")
-    group.add_argument(
-        "--steps", type=whole_number(1, _STEPS_MAX), default=STEPS, metavar="N", help="turns of a world (%(default)s)"
-    )
+    group.add_argument("--store", choices=STORES, help=f"what the worlds stand on ({STORE})")
+    group.add_argument("--steps", type=whole_number(1, _STEPS_MAX), metavar="N", help=f"turns of a world ({STEPS:,})")
     group.add_argument("--trace", action="store_true", help="print every line of the first world")
     with suppress(argparse.ArgumentError):
         group.add_argument("--seed", type=whole_number(0, _SEED_MAX), metavar="S", help="the first seed")
@@ -67,17 +66,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Live the worlds, print what they explored, and answer with the exit code: 1 where an invariant failed."""
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     first = arguments.seed or 0
+    store, steps = arguments.store or STORE, arguments.steps or STEPS
     count = arguments.seeds or (1 if arguments.seed is not None else SEEDS)
     if arguments.trace:
-        for line in live(first, store=arguments.store, steps=arguments.steps).world.lines:
+        for line in live(first, store=store, steps=steps).world.lines:
             console.print(str(line))
         console.print()
     seeds = range(first, first + count)
     workers = min(arguments.workers or os.cpu_count() or 1, 1 + count // 40)
     began_s = ticks_s()
     with _progress(count) as progress:
-        explored = explore(seeds, store=arguments.store, steps=arguments.steps, workers=workers, progress=progress)
-    _print(console, explored, arguments.store, seeds, ticks_s() - began_s)
+        explored = explore(seeds, store=store, steps=steps, workers=workers, progress=progress)
+    _print(console, explored, store, seeds, ticks_s() - began_s)
     for failure in explored.failures:
         _print_failure(console, failure)
     return 1 if explored.failures else 0

@@ -15,13 +15,12 @@ from runengine.cli import driving
 from runengine.cli.arguments import hindrance
 from runengine.cli.files import Out, output
 from runengine.cli.progress import counting
-from runengine.cli.simulate_options import Faults, faults, large_number, scenario_of
-from runengine.cli.simulated import print_faults, print_overview, print_scenarios, print_summary
+from runengine.cli.simulate_options import Faults, Misuse, faults, large_number, refuse_mixtures, scenario_of
+from runengine.cli.simulated import Seen, print_faults, print_overview, print_scenarios, print_summary
 from runengine.core import PRACTICAL
 from runengine.dialects.documents import DIALECTS
 from runengine.dialects.kotlin_sql import is_database_url, masked
 from runengine.embedding.clock import ticks_s
-from runengine.errors import RunEngineError
 from runengine.simulation import Scenario, write_scenario
 from runengine.simulation.recording import View
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
+SCENARIO: Final = "steady"
 RUNS: Final = 10_000
 SEED: Final = 1
 _RUNS_MAX: Final = 10_000_000_000
@@ -75,16 +75,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_argument_group("what is simulated")
-    what.add_argument(
-        "--scenario", default="steady", metavar="NAME|FILE", help="ready-made, or a TOML file (%(default)s)"
-    )
-    what.add_argument(
-        "--runs", type=large_number(1, _RUNS_MAX), default=RUNS, metavar="N", help=f"as 500, 10k or 2M ({RUNS})"
-    )
+    what.add_argument("--scenario", metavar="NAME|FILE", help=f"ready-made, or a TOML file ({SCENARIO})")
+    what.add_argument("--runs", type=large_number(1, _RUNS_MAX), metavar="N", help=f"as 500, 10k or 2M ({RUNS})")
     what.add_argument("--seed", type=large_number(0, _SEED_MAX), metavar="S", help=f"any whole number ({SEED})")
-    what.add_argument(
-        "--first", type=large_number(0, _RUNS_MAX), default=0, metavar="K", help="number of the first run (%(default)s)"
-    )
+    what.add_argument("--first", type=large_number(0, _RUNS_MAX), metavar="K", help="number of the first run (0)")
     what.add_argument(
         "--set",
         action="append",
@@ -102,7 +96,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_output(parser)
     looks = parser.add_argument_group("looking, without writing")
     looks.add_argument("--list", nargs="?", const="scenarios", choices=("scenarios", "faults"), help="what there is")
-    looks.add_argument("--show", action="store_true", help="print the scenario, as changed, as TOML")
+    looks.add_argument("--show", action="store_true", help="print the scenario, as changed, as TOML (to OUT)")
     driving.add_options(parser)
     parser.set_defaults(run=run)
 
@@ -134,10 +128,6 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--chunk", type=large_number(1, 10_000_000), metavar="N", help="runs at a time, for memory")
 
 
-class _Misuse(RunEngineError):
-    """Options that do not go together."""
-
-
 @frozen(kw_only=True)
 class _Plan:
     """What is to be done, checked."""
@@ -167,9 +157,9 @@ def run(arguments: argparse.Namespace) -> int:
         StoreError: the store refuses, or cannot be reached.
     """
     try:
-        _refuse_mixtures(arguments)
+        refuse_mixtures(arguments)
         return driving.run(arguments) if arguments.drive else _run(arguments)
-    except _Misuse as error:
+    except Misuse as error:
         print(f"runengine simulate: {error}", file=sys.stderr)
         return 2
 
@@ -178,38 +168,34 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         (print_faults if arguments.list == "faults" else print_scenarios)()
         return 0
+    if arguments.scenario is None:
+        arguments.scenario = SCENARIO
     scenario = scenario_of(arguments)
     if arguments.show:
-        print(write_scenario(scenario), end="")
+        _show(scenario, arguments.output)
         return 0
-    seed = SEED if arguments.seed is None else arguments.seed
-    _refuse_the_far_future(scenario, arguments.first + arguments.runs)
+    seed, runs = SEED if arguments.seed is None else arguments.seed, arguments.runs or RUNS
+    _refuse_the_far_future(scenario, (arguments.first or 0) + runs)
     if arguments.output is None:
-        _refuse_unwritten(arguments)
-        print_overview(scenario, seed, min(arguments.runs, _LOOKED_AT_MAX), arguments.view or "history")
+        print_overview(scenario, seed, min(runs, _LOOKED_AT_MAX), arguments.view or "history")
     else:
         _write(_planned(arguments, scenario, seed))
     return 0
 
 
-def _refuse_mixtures(arguments: argparse.Namespace) -> None:
-    others = ("output", "faults", "set", "list", "show") if arguments.drive else ("seeds", "trace", "workers")
-    for name in others:
-        if getattr(arguments, name):
-            raise _Misuse(f"--{name} {'does not go' if arguments.drive else 'goes'} with --drive")
+def _show(scenario: Scenario, path: str | None) -> None:
+    if path is None:
+        print(write_scenario(scenario), end="")
+        return
+    with output(path) as out:
+        out.write(write_scenario(scenario).encode())
 
 
 def _refuse_the_far_future(scenario: Scenario, runs: int) -> None:
     years = (scenario.start_s + runs / scenario.arrival.rate_per_s) / _YEAR_S
     if years > _YEARS_MAX:
         rate = f"arrival.rate_per_s={scenario.arrival.rate_per_s:g}"
-        raise _Misuse(f"run {runs:,} would be asked for about the year {1970 + years:,.0f}, with {rate}; ask for less")
-
-
-def _refuse_unwritten(arguments: argparse.Namespace) -> None:
-    for name in ("to", "order", "bare", "columns", "faults", "truth", "chunk", "first"):
-        if getattr(arguments, name):
-            raise _Misuse(f"--{name} is of what is written: give -o OUT")
+        raise Misuse(f"run {runs:,} would be asked for about the year {1970 + years:,.0f}, with {rate}; ask for less")
 
 
 def _planned(arguments: argparse.Namespace, scenario: Scenario, seed: int) -> _Plan:
@@ -224,29 +210,29 @@ def _planned(arguments: argparse.Namespace, scenario: Scenario, seed: int) -> _P
     ):
         if given and not fits:
             wanted = {"--bare": "JSON Lines", "--columns": "Parquet", "--order": "JSON Lines and Parquet"}.get(option)
-            raise _Misuse(f"{option} goes with {wanted or '--faults'}")
+            raise Misuse(f"{option} goes with {wanted or '--faults'}")
     if form == "sse" and view != "stream":
-        raise _Misuse(f"event streams show --view stream, not {view}")
+        raise Misuse(f"event streams show --view stream, not {view}")
     if form == "store" and view != "history":
-        raise _Misuse(f"a store keeps --view history, not {view}")
+        raise Misuse(f"a store keeps --view history, not {view}")
     if form == "parquet" and view == "stream":
-        raise _Misuse("a stream has no columns: write .sse or .jsonl, or another --view")
+        raise Misuse("a stream has no columns: write .sse or .jsonl, or another --view")
     if form == "parquet" and scenario.dialect != "native":
-        raise _Misuse(f"Parquet has native columns, and the dialect is {scenario.dialect}: write .jsonl")
+        raise Misuse(f"Parquet has native columns, and the dialect is {scenario.dialect}: write .jsonl")
     if form == "store" and arguments.dialect not in (None, "native"):
-        raise _Misuse("a store keeps native records: leave out --dialect")
+        raise Misuse("a store keeps native records: leave out --dialect")
     if arguments.faults and arguments.bare:
-        raise _Misuse("--faults needs what is said around the records, by which many are seen: leave out --bare")
+        raise Misuse("--faults needs what is said around the records, by which many are seen: leave out --bare")
     plan = _fault_plan(arguments.faults, form, view, columns)
     truth = arguments.truth or (f"{out}.truth.jsonl" if plan and out != "-" else None)
     for other, name in ((truth, "--truth"), (arguments.scenario, "--scenario")):
         if other is not None and out != "-" and Path(other).absolute() == Path(out).absolute():
-            raise _Misuse(f"-o and {name} are the same file, {other}")
+            raise Misuse(f"-o and {name} are the same file, {other}")
     return _Plan(
         scenario=scenario,
         seed=seed,
-        runs=arguments.runs,
-        first=arguments.first,
+        runs=arguments.runs or RUNS,
+        first=arguments.first or 0,
         out=out,
         form=form,
         view=view,
@@ -264,11 +250,12 @@ def _form(out: str, given: str | None) -> str:
     told = "store" if is_store else None if out == "-" else _SUFFIXES.get(Path(out).suffix.lower())
     if given is not None:
         if (given == "store") != is_store:
-            raise _Misuse(f"--to {given} does not go with {masked(out)}")
+            hint = f"; for a store write sqlite:///{out}" if given == "store" and out != "-" else ""
+            raise Misuse(f"--to {given} does not go with {masked(out)}{hint}")
         return given
     if told is None and out != "-":
         hint = "; for .gz write to - and pipe it to gzip" if out.endswith(".gz") else ""
-        raise _Misuse(f"{out}: its name does not tell the form: end it in .jsonl, .parquet or .sse, or give --to{hint}")
+        raise Misuse(f"{out}: its name does not tell the form: end it in .jsonl, .parquet or .sse, or give --to{hint}")
     return told or "jsonl"
 
 
@@ -276,21 +263,22 @@ def _fault_plan(given: Faults | None, form: str, view: View, columns: str) -> Fa
     if given is None:
         return None
     if form == "store":
-        raise _Misuse("a store keeps no broken runs: its tables refuse them; write --faults to a file")
+        raise Misuse("a store keeps no broken runs: its tables refuse them; write --faults to a file")
     if form == "parquet" and columns == "lifecycle":
-        raise _Misuse("--faults needs whole records: give --columns record, or write .jsonl")
+        raise Misuse("--faults needs whole records: give --columns record, or write .jsonl")
     from runengine.simulation.producing import FaultPlan
 
     try:
         return FaultPlan(rate=given.rate, kinds=given.chosen(view, framed=form == "sse" or view != "stream"))
     except ValueError as error:
-        raise _Misuse(f"--faults: {error}") from None
+        raise Misuse(f"--faults: {error}") from None
 
 
 def _write(plan: _Plan) -> None:
     began_s = ticks_s()
-    counts, size = (_to_store if plan.form == "store" else _to_file)(plan)
-    print_summary(plan, counts, size, ticks_s() - began_s)
+    seen = Seen()
+    counts, size = _to_store(plan) if plan.form == "store" else _to_file(plan, seen)
+    print_summary(plan, counts, size, ticks_s() - began_s, seen)
 
 
 def _to_store(plan: _Plan) -> tuple[Counts, int | None]:
@@ -324,13 +312,13 @@ class _Counted:
         self.size += len(data)
 
 
-def _to_file(plan: _Plan) -> tuple[Counts, int | None]:
+def _to_file(plan: _Plan, seen: Seen) -> tuple[Counts, int | None]:
     from runengine.simulation.producing import produce
 
     if plan.form == "parquet" and plan.out == "-" and sys.stdout.isatty():
-        raise _Misuse("Parquet is not for a terminal: give a file, or pipe it on")
+        raise Misuse("Parquet is not for a terminal: give a file, or pipe it on")
     with ExitStack() as stack:
-        truths = stack.enter_context(_truths(plan))
+        truths = stack.enter_context(_truths(plan, seen))
         out = _Counted(stack.enter_context(output(plan.out, at_once=True)))
         sink = _sink(plan, out, truths.told if truths else None)
         progress = stack.enter_context(counting("runs", plan.runs))
@@ -350,14 +338,22 @@ def _to_file(plan: _Plan) -> tuple[Counts, int | None]:
 
 
 @contextmanager
-def _truths(plan: _Plan) -> Iterator[Truths | None]:
+def _truths(plan: _Plan, seen: Seen) -> Iterator[Truths | None]:
     from runengine.simulation.producing import Truths
 
-    if plan.faults is None or plan.truth is None:
+    if plan.faults is None:
         yield None
         return
+    if plan.truth is None:
+        yield Truths(seen.add)
+        return
     with output(plan.truth) as out:
-        yield Truths(out.write)
+
+        def write(line: bytes) -> None:
+            out.write(line)
+            seen.add(line)
+
+        yield Truths(write)
 
 
 def _sink(plan: _Plan, out: _Counted, told: Told | None) -> Sink:

@@ -12,13 +12,47 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from runengine.errors import RunEngineError
 from runengine.simulation import Scenario, load_scenario, read_scenario, write_scenario
 from runengine.simulation.errors import ScenarioInvalid
+from runengine.simulation.schema import plain
 
-__all__ = ["Faults", "changed", "faults", "large_number", "scenario_of"]
+__all__ = ["Faults", "Misuse", "changed", "faults", "large_number", "refuse_mixtures", "scenario_of"]
 
 _UNITS: Final[dict[str, int]] = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _RATE: Final = 0.01
+
+_WRITTEN: Final = ("to", "order", "bare", "columns", "faults", "truth", "chunk", "first")
+"""Options of what is written."""
+
+_SIMULATED: Final = ("output", "set", "list", "show", "scenario", "runs", "dialect", "generation", "view", *_WRITTEN)
+"""Options that a driven world does not have."""
+
+_DRIVEN: Final = ("seeds", "store", "steps", "trace", "workers")
+"""Options that only a driven world has."""
+
+_WITHOUT: Final = re.compile(r"steps\.\w+\.\w+\.share=0")
+
+
+class Misuse(RunEngineError):
+    """Options that do not go together."""
+
+
+def refuse_mixtures(arguments: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        Misuse: the first of them is named.
+    """
+    given = {name for name, value in vars(arguments).items() if value is not None and value is not False}
+    for name in _SIMULATED if arguments.drive else _DRIVEN:
+        if name in given:
+            raise Misuse(f"--{name} {'does not go' if arguments.drive else 'goes'} with --drive")
+    if arguments.list and "output" in given:
+        raise Misuse("--output does not go with --list")
+    for name in () if arguments.output or arguments.list or arguments.show or arguments.drive else _WRITTEN:
+        if name in given:
+            raise Misuse(f"--{name} is of what is written: give -o OUT")
 
 
 def large_number(least: int, most: int) -> Callable[[str], int]:
@@ -70,7 +104,12 @@ class Faults:
         """
         from runengine.simulation.faults import FAULTS, kinds_of
 
-        named = kinds_of("+".join(self.kinds))
+        try:
+            named = kinds_of("+".join(self.kinds))
+        except ValueError as error:
+            said, _, hint = str(error).partition("; ")
+            near = hint.startswith("did you mean")
+            raise ValueError(f"{said}; {hint if near else '`runengine simulate --list faults` shows them'}") from None
         fit = tuple(name for name in named if view in FAULTS[name].views)
         if fit and not framed and not (fit := tuple(name for name in fit if not FAULTS[name].framed)):
             raise ValueError("these are made in the framing of event streams: write .sse")
@@ -111,17 +150,22 @@ def scenario_of(arguments: argparse.Namespace) -> Scenario:
     Raises:
         ScenarioInvalid: there is none of that name, or it is not valid so.
     """
-    given = list(arguments.set or ())
-    given += [f"{name}={dumps(value)}" for name in ("dialect", "generation") if (value := getattr(arguments, name))]
-    return changed(load_scenario(arguments.scenario), given)
+    given: list[str] = list(arguments.set or ())
+    options = ["--set"] if given else []
+    for name in ("dialect", "generation"):
+        if (value := getattr(arguments, name)) is not None:
+            given.append(f"{name}={dumps(value)}")
+            options.append(f"--{name}")
+    return changed(load_scenario(arguments.scenario), given, " and ".join(options))
 
 
-def changed(scenario: Scenario, changes: Sequence[str]) -> Scenario:
+def changed(scenario: Scenario, changes: Sequence[str], options: str = "--set") -> Scenario:
     """A scenario with other values.
 
     Args:
         scenario: The scenario.
         changes: Each as `arrival.rate_per_s=5`: the place of a key, and a TOML value, or a word.
+        options: The options that say so, as errors name them.
 
     Raises:
         ScenarioInvalid: a change has no such form, or the scenario is not valid with it.
@@ -133,13 +177,18 @@ def changed(scenario: Scenario, changes: Sequence[str]) -> Scenario:
     if not changes:
         return scenario
     document: dict[str, Any] = tomllib.loads(write_scenario(scenario))
+    document.setdefault("assistants", plain(scenario.assistants))
     for change in changes:
         place, equals, value = change.partition("=")
         if not equals or not place.strip():
             raise ScenarioInvalid("--set", (f"expected KEY=VALUE, as arrival.rate_per_s=5; got {change!r}",))
         _put(document, place.strip(), _value(value.strip()))
     text = "\n".join(f"{dumps(key)} = {_inline(value)}" for key, value in document.items())
-    return read_scenario(text, f"{scenario.name} with --set")
+    try:
+        return read_scenario(text, f"{scenario.name} with {options}")
+    except ScenarioInvalid as error:
+        problems = tuple(_WITHOUT.sub(r"--set \g<0>", problem) for problem in error.problems)
+        raise ScenarioInvalid(error.source, problems) from None
 
 
 def _value(text: str) -> Any:
@@ -166,8 +215,14 @@ def _put(document: dict[str, Any], place: str, value: Any) -> None:
 
 def _element(here: list[Any], name: str, place: str) -> Any:
     if not name.isascii() or not name.isdigit() or int(name) >= len(here):
-        raise ScenarioInvalid("--set", (f"{place}: expected a number from 0 to {len(here) - 1}, got {name}",))
+        raise ScenarioInvalid("--set", (f"{place}: {_numbered(here)}; got {name}",))
     return here[int(name)]
+
+
+def _numbered(here: list[Any]) -> str:
+    if len(here) == 1:
+        return "there is one of them, number 0"
+    return f"there are {len(here)} of them, numbers 0 to {len(here) - 1}" if here else "there are none of them"
 
 
 def _inline(value: Any) -> str:

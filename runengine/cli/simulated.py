@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import define
 from rich.console import Console
 from rich.table import Table
 
-from runengine.cli.timeline import shown_span
+from runengine.cli.timeline import plain, shown_span
 from runengine.core import SECOND_US
 from runengine.dialects.kotlin_sql import masked
 from runengine.simulation import READY, Scenario, scenario_named
 from runengine.simulation.recording import View
+from runengine.simulation.scenario import Arrival
 
 if TYPE_CHECKING:
     from runengine.simulation.producing import Counts
     from runengine.simulation.vectors.overview import Overview
 
-__all__ = ["print_faults", "print_overview", "print_scenarios", "print_summary"]
+__all__ = ["Seen", "print_faults", "print_overview", "print_scenarios", "print_summary"]
 
 _EXAMPLES: Final = 3
 _CUT: Final = 150
@@ -63,12 +66,13 @@ def print_overview(scenario: Scenario, seed: int, runs: int, view: View) -> None
     from runengine.simulation.vectors.overview import overview
 
     console, seen = _console(), overview(scenario, seed, runs)
-    console.print(f"{scenario.name}: {scenario.title}" if scenario.title else scenario.name, style="bold")
-    each, rate = seen.entries / seen.runs, seen.runs / max(seen.span_s, 1)
+    console.print(plain(f"{scenario.name}: {scenario.title}" if scenario.title else scenario.name), style="bold")
     console.print(
-        f"{seen.runs:,} runs on {seen.threads:,} threads, seed {seed}: {seen.entries:,} events ({each:.1f} a run) in "
-        f"{shown_span(round(seen.span_s * SECOND_US))}, {rate:.3g} runs/s; {seen.refused:,} creates refused at first"
+        f"{seen.runs:,} runs on {seen.threads:,} threads, seed {seed}: {seen.entries:,} events "
+        f"({seen.entries / seen.runs:.1f} a run) in {shown_span(round(seen.span_s * SECOND_US))}; "
+        f"{seen.refused:,} creates refused at first"
     )
+    console.print(_asked(scenario.arrival, seen.runs))
     console.print()
     console.print(_ways(seen))
     console.print()
@@ -77,9 +81,36 @@ def print_overview(scenario: Scenario, seed: int, runs: int, view: View) -> None
     if view == "polled":
         _print_polling(console, scenario, seed, runs)
     console.print(f"The first lines with --view {view}:")
-    for line in _lines(scenario, seed, view):
+    for line in map(_visible, _lines(scenario, seed, view)):
         console.print(line if len(line) <= _CUT else line[:_CUT] + "…", soft_wrap=True)
     console.print("\nNothing was written: give -o OUT, as -o runs.jsonl (runengine simulate --help).")
+
+
+def _asked(arrival: Arrival, runs: int) -> str:
+    """The rate at which runs are asked for, over the time in which so many are."""
+    even_s, profile, period_s = runs / arrival.rate_per_s, arrival.profile, arrival.period_s
+    if len(set(profile)) == 1:
+        return (
+            f"Asked for: {arrival.rate_per_s:.3g} runs/s in the long run, for {shown_span(round(even_s * SECOND_US))}"
+        )
+    mean, (periods, rest_s) = sum(profile) / len(profile), divmod(even_s, period_s)
+    part_s, passed_s, left, lived = period_s / len(profile), 0.0, rest_s / period_s * sum(profile), []
+    for share in profile:
+        if left <= 0:
+            break
+        lived.append(share)
+        passed_s += part_s * min(1.0, left / share) if share else part_s
+        left -= share
+    rates = [arrival.rate_per_s * share / mean for share in (profile if periods else lived)]
+    over = periods + passed_s / period_s
+    of_period = f"{over:.2g} periods" if periods else f"{over:.0%} of a period"
+    span = shown_span(round((periods * period_s + passed_s) * SECOND_US))
+    return f"Asked for: {min(rates):.3g} to {max(rates):.3g} runs/s, as the profile says, for {span}: {of_period}"
+
+
+def _visible(line: str) -> str:
+    """A line of JSON with what could steer the terminal escaped."""
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def _spans(seconds: tuple[float, ...]) -> list[str]:
@@ -129,7 +160,33 @@ def _lines(scenario: Scenario, seed: int, view: View) -> list[str]:
     return out.getvalue().decode().splitlines()[:_EXAMPLES]
 
 
-def print_summary(plan: Any, counts: Counts, size: int | None, took_s: float) -> None:
+@define
+class Seen:
+    """How many of the broken runs a check can see, by their truths."""
+
+    runs: int = 0
+    seen: int = 0
+    warned: int = 0
+
+    def add(self, line: bytes) -> None:
+        """Count a truth."""
+        from runengine.simulation.faults import read_truths
+        from runengine.validation import RULES
+
+        for truth in read_truths([line]):
+            self.runs += 1
+            self.seen += truth.seen
+            rules = [RULES[code] for code in truth.breaks if code in RULES]
+            self.warned += truth.seen and not any(rule.severity == "error" for rule in rules)
+
+    def __str__(self) -> str:
+        if self.seen == self.runs and not self.warned:
+            return ""
+        told = f"of the {self.runs:,} broken runs {self.seen:,} can be seen by today's rules"
+        return f"{told}, {self.warned:,} of them only as warnings" if self.warned else told
+
+
+def print_summary(plan: Any, counts: Counts, size: int | None, took_s: float, seen: Seen) -> None:
     """What was written, on standard error."""
     out = "standard output" if plan.out == "-" else masked(plan.out)
     of_runs = f"{counts.runs:,} {'run' if counts.runs == 1 else 'runs'} of {plan.scenario.name}, seed {plan.seed}"
@@ -140,8 +197,10 @@ def print_summary(plan: Any, counts: Counts, size: int | None, took_s: float) ->
     lines.append(", ".join(f"{status} {count:,}" for status, count in counts.statuses.items()))
     if plan.faults is not None:
         lines.append(_broken(plan, counts))
-    if plan.form != "parquet":
-        lines.append("check it: runengine check " + ("-" if plan.out == "-" else out))
+    how = "pipe it to runengine check -" if plan.out == "-" else f"runengine check {out}"
+    told = ["check it: " + how] if plan.form != "parquet" else []
+    told += [str(seen)] if str(seen) else []
+    lines += ["; ".join(told)] if told else []
     for line in lines:
         print(line, file=sys.stderr)
 

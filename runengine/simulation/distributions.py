@@ -83,7 +83,12 @@ class Lognormal:
         "A sample is `median * exp(sigma * z)`, z standard normal; the mean is `median * exp(sigma² / 2)`."
     )
     median: float = key("The median.", least=0, most=MEAN_MOST)
-    sigma: float = key("The standard deviation of the natural logarithm.", least=0, most=10)
+    sigma: float = key(
+        f"The standard deviation of the natural logarithm; median * exp({_RAREST:g} * sigma) is {SAMPLE_MOST:,.0f} "
+        "at most.",
+        least=0,
+        most=10,
+    )
 
     def __attrs_post_init__(self) -> None:
         if self.median * exp(self.sigma * _RAREST) > SAMPLE_MOST:

@@ -8,7 +8,7 @@ __all__ = ["MissingExtra", "ScenarioInvalid"]
 
 
 class ScenarioInvalid(RunEngineError, ValueError):
-    """A scenario that cannot be simulated.
+    """A scenario that cannot be simulated. Its text is one line that a terminal may print.
 
     Attributes:
         source: The file, or the name it was asked for by.
@@ -25,7 +25,8 @@ class ScenarioInvalid(RunEngineError, ValueError):
         self.problems = problems
 
     def __str__(self) -> str:
-        return f"{self.source}: {'; '.join(self.problems)}"
+        text = f"{self.source}: {'; '.join(self.problems)}"
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class MissingExtra(RunEngineError, ImportError):

@@ -12,7 +12,22 @@ from typing import Any, Final
 
 from attrs import NOTHING, Attribute, field
 
-__all__ = ["LEAST", "MAY_BE_NULL", "MOMENT", "MOST", "ONE_OF", "PATTERN", "SAYS", "SHARES", "SIZE", "key", "place_of"]
+__all__ = [
+    "CONTROLS",
+    "LEAST",
+    "LINE",
+    "MAY_BE_NULL",
+    "MOMENT",
+    "MOST",
+    "ONE_OF",
+    "PATTERN",
+    "SAYS",
+    "SHARES",
+    "SIZE",
+    "YEARS",
+    "key",
+    "place_of",
+]
 
 SAYS: Final = "says"
 """Metadata of a key: what it says, one sentence."""
@@ -38,6 +53,9 @@ MOMENT: Final = "moment"
 SHARES: Final = "shares"
 """Metadata of a key: its numbers are shares, so one of them is greater than 0."""
 
+LINE: Final = "line"
+"""Metadata of a key: its text is one line, which a terminal may print."""
+
 MAY_BE_NULL: Final = "may_be_null"
 """Metadata of a key: None stands for it being left out."""
 
@@ -50,7 +68,13 @@ _CONTAINERS: Final[tuple[tuple[str, type, str], ...]] = (
     ("tuple[", tuple, "a tuple"),
     ("Mapping[", Mapping, "a mapping"),
 )
-_YEARS: Final = (1971, 2500)
+YEARS: Final = (1971, 2500)
+"""The first and the last year of a moment."""
+
+CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+"""What is not in a line, for a regular expression: control characters (C0, DEL, C1) and what ends lines in Unicode."""
+
+_CONTROL: Final = re.compile(f"[{CONTROLS}]")
 
 
 def key(
@@ -65,6 +89,7 @@ def key(
     size: tuple[int, int] | None = None,
     moment: bool = False,
     shares: bool = False,
+    line: bool = False,
     check: Any = None,
 ) -> Any:
     """A field of a scenario's record.
@@ -80,6 +105,7 @@ def key(
         size: Least and largest number of characters, elements or pairs.
         moment: Whether it is a moment, as `2026-01-05T09:00:00Z`.
         shares: Whether one of its numbers at least must be greater than 0.
+        line: Whether its text is one line, without control characters.
         check: Another validator, called after these.
 
     Example:
@@ -100,6 +126,7 @@ def key(
         SIZE: size,
         MOMENT: moment,
         SHARES: shares,
+        LINE: line,
         MAY_BE_NULL: default is None,
     }
     given: dict[str, Any] = {"factory": factory} if factory is not None else {"default": default}
@@ -162,6 +189,8 @@ def _check_one(place: str, kind: str, told: Mapping[str, Any], value: Any) -> No
             raise ValueError(f"{place}: expected one of {', '.join(told[ONE_OF])}, got {value!r}")
         if type(value) is not str or not _is_text(value):
             raise ValueError(f"{place}: expected {expected} that UTF-8 can write, without NUL, got {value!r}")
+        if told[LINE] and _CONTROL.search(value):
+            raise ValueError(f"{place}: expected one line without control characters, got {value!r}")
         if told[PATTERN] and not re.fullmatch(told[PATTERN], value):
             raise ValueError(f"{place}: expected {told[PATTERN]}, got {value!r}")
         return
@@ -199,6 +228,6 @@ def _check_moment(name: str, value: str) -> None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise ValueError(f"{name}: expected a moment as 2026-01-05T09:00:00Z, got {value!r}") from None
-    if moment.tzinfo is None or not _YEARS[0] <= moment.year <= _YEARS[1] or moment.microsecond:
-        span = f"from {_YEARS[0]} to {_YEARS[1]}"
+    if moment.tzinfo is None or not YEARS[0] <= moment.year <= YEARS[1] or moment.microsecond:
+        span = f"from {YEARS[0]} to {YEARS[1]}"
         raise ValueError(f"{name}: expected a whole second {span} with its zone, got {value!r}")

@@ -75,7 +75,7 @@ class Arrival:
     burst_runs: int = key("Of bursts: runs in a group.", default=20, least=1, most=4096)
     burst_spread_s: float = key("Of bursts: seconds over which a group is spread.", default=2.0, least=0, most=86_400)
     profile: tuple[float, ...] = key(
-        "How the rate goes up and down, as shares of even parts of a period.",
+        "How the rate goes up and down, as shares of even parts of a period, which begins at start.",
         default=(1.0,),
         least=0,
         most=_SHARE_MOST,
@@ -129,7 +129,12 @@ class Step:
         2
     """
 
-    share: float = key("Its share among the rows of its source.", least=0, most=_SHARE_MOST)
+    share: float = key(
+        "Its share among the rows of its source. Where that is terminal, the probability that it is taken, asked anew "
+        "each time: 1 is always, again and again, until the run has taken steps_max steps.",
+        least=0,
+        most=_SHARE_MOST,
+    )
     after_s: Distribution = key("Seconds in the source before it; of expire, seconds after the deadline.")
 
 
@@ -208,7 +213,8 @@ class Assistant:
     max_prompt_tokens: int | None = key("Limit on prompt tokens.", default=None, least=256, most=_TOKENS_MOST)
     max_completion_tokens: int | None = key("Limit on completion tokens.", default=None, least=256, most=_TOKENS_MOST)
     metadata: Mapping[str, str] = key(
-        "Metadata of its runs; a modify adds one pair to it.",
+        f"Metadata of its runs: keys of 1 to {_METADATA[1]} characters, values of at most {_METADATA[2]}; a modify "
+        "adds one pair to it.",
         factory=dict,
         size=(0, _METADATA[0]),
         check=_metadata,
@@ -255,8 +261,8 @@ class Scenario:
         ('practical', 1767603600)
     """
 
-    name: str = key("Its name.", size=(1, 100))
-    title: str = key("What it is like, one line.", default="", size=(0, 300))
+    name: str = key("Its name.", size=(1, 100), line=True)
+    title: str = key("What it is like, one line.", default="", size=(0, 300), line=True)
     start: str = key("When the first run is asked for at the earliest.", default="2026-01-05T09:00:00Z", moment=True)
     policy: str = key("The policy whose rows may be taken.", default="practical", one_of=tuple(POLICIES))
     generation: str = key(

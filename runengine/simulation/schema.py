@@ -14,7 +14,7 @@ from attrs import NOTHING, Attribute, Factory, fields, has
 
 from runengine.core import POLICIES, Status
 from runengine.simulation.distributions import DISTRIBUTIONS, Distribution
-from runengine.simulation.keys import LEAST, MOMENT, MOST, ONE_OF, PATTERN, SAYS, SHARES, SIZE
+from runengine.simulation.keys import CONTROLS, LEAST, LINE, MOMENT, MOST, ONE_OF, PATTERN, SAYS, SHARES, SIZE
 from runengine.simulation.scenario import Scenario, Step
 
 __all__ = ["default_of", "plain", "scenario_schema", "schema_text"]
@@ -149,7 +149,7 @@ def _value(kind: Any, told: Mapping[str, Any]) -> dict[str, Any]:
     if has(kind):
         return _object(kind)
     if kind is str:
-        pattern = f"^(?:{told[PATTERN]})$" if told[PATTERN] else None
+        pattern = f"^(?:{told[PATTERN]})$" if told[PATTERN] else f"^[^{CONTROLS}]*$" if told[LINE] else None
         form = {"minLength": least, "maxLength": most, "pattern": pattern, "enum": list(told[ONE_OF]) or None}
         return {"type": "string", **_said({**form, "format": "date-time" if told[MOMENT] else None})}
     limits = {"minimum": told[LEAST], "maximum": told[MOST]}

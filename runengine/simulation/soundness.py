@@ -19,10 +19,13 @@ from runengine.core.words import WORDS, Words
 if TYPE_CHECKING:
     from runengine.simulation.scenario import Assistant, Scenario, Step
 
-__all__ = ["nearest", "problems_of", "problems_of_steps"]
+__all__ = ["EXHAUST", "REQUESTED", "nearest", "problems_of", "problems_of_steps"]
+
+EXHAUST: Final = "exhaust_tokens"
+"""The step that leads to the status incomplete, which not every generation knows."""
 
 _ROUNDING: Final = 1e-9
-_REQUESTED: Final = ("temperature", "top_p", "max_prompt_tokens", "max_completion_tokens")
+REQUESTED: Final = ("temperature", "top_p", "max_prompt_tokens", "max_completion_tokens")
 """What an assistant asks for and not every generation can say."""
 
 
@@ -92,14 +95,19 @@ def _problems_of_words(scenario: Scenario) -> Iterator[str]:
     for number, assistant in enumerate(scenario.assistants):
         yield from _undeclared(assistant, f"assistants[{number}]", generation)
     yield from _unknown("errors", scenario.errors, WORDS["last_error.code"], generation)
-    exhausts = [steps["exhaust_tokens"] for steps in scenario.steps.values() if "exhaust_tokens" in steps]
-    if generation < INCOMPLETE_FIRST and any(step.share for step in exhausts):
-        yield f"generation: {scenario.generation} does not know the status incomplete (exhaust_tokens)"
+    exhausts = [
+        f"steps.{source}.{EXHAUST}.share=0"
+        for source, steps in scenario.steps.items()
+        if EXHAUST in steps and steps[EXHAUST].share
+    ]
+    if generation < INCOMPLETE_FIRST and exhausts:
+        ways = f"leave out {EXHAUST} ({' '.join(exhausts)}), or take G{INCOMPLETE_FIRST} or later"
+        yield f"generation: {scenario.generation} does not know the status incomplete; {ways}"
 
 
 def _undeclared(assistant: Assistant, place: str, generation: int) -> Iterator[str]:
     """What a record of that generation cannot say."""
-    for name in _REQUESTED:
+    for name in REQUESTED:
         if getattr(assistant, name) is not None and not FIELDS[name].declared_in(generation):
             yield f"{place}.{name}: G{generation} has no such field; it came with G{FIELDS[name].first}"
     words = {word.partition(":")[0] for word in assistant.tools}

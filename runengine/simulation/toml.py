@@ -83,6 +83,8 @@ def load_scenario(path_or_name: str) -> Scenario:
     """
     from runengine.simulation.ready import READY, scenario_named
 
+    if not path_or_name:
+        raise ScenarioInvalid("''", (f"neither a file nor a ready-made scenario; there are {', '.join(READY)}",))
     if path_or_name in READY:
         return scenario_named(path_or_name)
     path = Path(path_or_name)

@@ -62,8 +62,8 @@ def scenarios(draw: DrawFn) -> Scenario:
     generation = draw(st.integers(1, len(GENERATIONS) - 1))
     policy = draw(st.sampled_from(sorted(POLICIES)))
     return Scenario(
-        name=draw(_texts(1, 12)),
-        title=draw(_texts(0, 20)),
+        name=draw(_lines(1, 12)),
+        title=draw(_lines(0, 20)),
         start=draw(st.sampled_from(("2026-01-05T09:00:00Z", "2024-02-29T23:59:59+05:30", "2023-11-08T00:00:00Z"))),
         policy=policy,
         generation=f"G{generation}",
@@ -102,6 +102,10 @@ def _shares() -> SearchStrategy[tuple[float, ...]]:
 
 def _texts(least: int, most: int) -> SearchStrategy[str]:
     return st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=least, max_size=most)
+
+
+def _lines(least: int, most: int) -> SearchStrategy[str]:
+    return st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), min_size=least, max_size=most)
 
 
 def _functions() -> SearchStrategy[tuple[str, ...]]:

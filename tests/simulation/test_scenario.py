@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from typing import Any
 
@@ -133,10 +134,43 @@ def test_a_code_that_no_generation_knows_is_a_server_s_own() -> None:
     assert not problems_of(_made(errors={"invalid_engine_error": 1}))
 
 
-@pytest.mark.parametrize("status", TERMINAL)
+@pytest.mark.parametrize("status", [status for status in TERMINAL if status != "expired"])
 def test_a_terminal_status_may_be_modified(status: Status) -> None:
     """The shares of a terminal status are probabilities; what they leave is that nothing happens."""
     assert not problems_of(_made(steps={**STEPS, status: {"modify": Step(share=1, after_s=ONE.after_s)}}))
+
+
+def test_an_expired_run_is_left_alone() -> None:
+    """No step is taken from expired; one with the share 0 is none."""
+    steps = {**STEPS, "expired": {"modify": ONE}}
+    assert _refused(steps=steps) == ("steps.expired: a run is left alone once it has expired; leave this out",)
+    assert not problems_of(_made(steps={**STEPS, "expired": {"modify": Step(share=0, after_s=ONE.after_s)}}))
+
+
+@pytest.mark.parametrize("key", ["name", "title"])
+@pytest.mark.parametrize("control", [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029])
+def test_a_line_has_no_control_characters(key: str, control: int) -> None:
+    """What would steer a terminal, or end a line, is refused in name and title; the message is safe to print."""
+    with pytest.raises(ValueError, match=f"^{key}: expected ") as refused:
+        _made(**{key: f"a{chr(control)}b"})
+    assert str(refused.value).isprintable()
+
+
+def test_a_message_is_safe_to_print() -> None:
+    """Keys and names of files in the text of a problem have no control characters either."""
+    assert str(ScenarioInvalid("a\x1b[2J", ("b\x07\u2028: no such key",))) == r"a\x1b[2J: b\x07\u2028: no such key"
+
+
+def test_the_way_out_of_an_old_generation_leads_out() -> None:
+    """What the message names is what must be set, for every status, and nothing else."""
+    exhausts = {"queued": {"start": ONE, "cancel": ONE}, "in_progress": {"complete": ONE, "exhaust_tokens": ONE}}
+    steps = {**exhausts, "cancelling": {"finish_cancel": ONE, "exhaust_tokens": ONE}}
+    (problem,) = _refused(generation="G8", steps=steps)
+    named = re.findall(r"steps\.(\w+)\.exhaust_tokens\.share=0", problem)
+    assert named == ["in_progress", "cancelling"]
+    none = Step(share=0, after_s=ONE.after_s)
+    without = {s: {**taken, "exhaust_tokens": none} if s in named else taken for s, taken in steps.items()}
+    assert _made(generation="G8", steps=without).generation_number == 8
 
 
 @pytest.mark.parametrize("text", ["", "a\x00b", "\ud800"])

@@ -23,7 +23,7 @@ from runengine.simulation import (
     write_scenario,
 )
 from runengine.simulation.distributions import DISTRIBUTIONS, Distribution
-from runengine.simulation.keys import LEAST, MOST, ONE_OF, PATTERN, SIZE
+from runengine.simulation.keys import LEAST, LINE, MOST, ONE_OF, PATTERN, SIZE
 from runengine.simulation.ready import text_named
 from tests.simulation.scenarios import scenarios
 
@@ -93,6 +93,8 @@ def _wrong(kind: Any, told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from (("3", ": expected a string"), ("true", ": expected a string"), ("[]", ": expected a string"))
         if told[ONE_OF] or told[PATTERN]:
             yield '"no such"', ": expected "
+        if told.get(LINE):
+            yield from ((f'"a{control}b"', ": expected one line") for control in (r"\u001b", r"\u009b", r"\u2028"))
         if told[SIZE]:
             yield f'"{"x" * (told[SIZE][1] + 1)}"', f": expected {told[SIZE][0]} to "
     else:
@@ -146,6 +148,21 @@ def test_the_ready_made_read(name: str) -> None:
     assert scenario.name == name
     assert scenario.title
     assert read_scenario(write_scenario(scenario)) == scenario == load_scenario(name) == read_scenario(text_named(name))
+
+
+def test_rush_hour_comes_to_its_rush() -> None:
+    """The first hour is quiet, and ten thousand runs last until the peak that follows it."""
+    arrival = scenario_named("rush-hour").arrival
+    mean = sum(arrival.profile) / len(arrival.profile)
+    part_s = arrival.period_s / len(arrival.profile)
+    assert arrival.rate_per_s * arrival.profile[0] / mean * part_s < 5_000
+    assert arrival.profile[1] == max(arrival.profile) >= 10 * arrival.profile[0]
+
+
+def test_no_name_is_clear() -> None:
+    """An empty name is neither a file nor ready-made, and says what there is."""
+    with pytest.raises(ScenarioInvalid, match=r"^'': neither a file nor a ready-made scenario; there are archive"):
+        load_scenario("")
 
 
 def test_the_ready_made_are_those_asked_for() -> None:

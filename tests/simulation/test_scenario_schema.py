@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from runengine.core import POLICIES
+from runengine.core.words import WORDS
 from runengine.simulation import READY, Scenario, ScenarioInvalid, read_scenario, write_scenario
 from runengine.simulation.distributions import DISTRIBUTIONS
 from runengine.simulation.page import scenario_page
@@ -59,6 +60,24 @@ def test_the_schema_knows_the_rows_of_each_policy(policy: str) -> None:
                 steps = {"steps": {row.source: {row.event: step}}}
                 assert VALIDATOR.is_valid({**base, "policy": policy, **steps}) == is_row
                 assert policy != "practical" or VALIDATOR.is_valid({**base, **steps}) == is_row
+
+
+def test_the_page_says_what_needs_which_generation() -> None:
+    """Each word and field is there with its generations, and a scenario of the one before is refused."""
+    page = scenario_page()
+    for path in ("last_error.code", "tools[].type"):
+        for word in WORDS[path].words:
+            span = f"G{max(word.first, 1)} to G{word.last}"
+            assert any(f"`{word.text}" in line and line.endswith(f"| {span} |") for line in page.splitlines()), word
+    assert "| `steps.*.exhaust_tokens` | a share above 0 | G9 to G16 |" in page
+    assert "| `assistants.top_p` | any | G7 to G16 |" in page
+
+
+def test_the_page_says_what_a_key_may_not_be() -> None:
+    """What is refused of a key, and what a range does not say by itself, is on the page."""
+    page = scenario_page()
+    for said in ("| `expired` | none | none |", "1971 to 2500", "one line", "exp(4.9 * sigma)", "has no NUL"):
+        assert said in page, said
 
 
 def test_the_page_names_everything() -> None:
