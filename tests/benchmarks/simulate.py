@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-import simpy
 
 from runengine.core import TERMINAL, Transition
 from runengine.dialects import decode
@@ -111,7 +110,9 @@ class Peer:
             source: (list(steps), list(accumulate(step.share for step in steps.values())), steps)
             for source, steps in scenario.steps.items()
         }
-        self._world = simpy.Environment()
+        import simpy  # pyright: ignore[reportMissingImports] - an extra
+
+        self._world: Any = simpy.Environment()
 
     def live(self) -> int:
         """Live until the runs have ended; how many did."""

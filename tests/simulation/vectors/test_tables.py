@@ -59,7 +59,7 @@ def test_samples_are_distributed_as_told(distribution: Distribution, truth: Any)
         (Gamma(shape=10_000, mean=1), stats.gamma(10_000, scale=1e-4).cdf),
         (_STEPS, _steps_cdf),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "kind", "truth"),
 )
 def test_a_sample_is_off_by_less_than_a_ten_thousandth(distribution: Distribution, truth: Any) -> None:
     """For every probability, the lowest and the uppermost too, the sample is where the distribution has it."""
