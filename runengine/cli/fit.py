@@ -7,19 +7,19 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from io import BufferedReader, RawIOBase
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from runengine.cli import progress
 from runengine.cli.arguments import whole_number
 from runengine.cli.files import output
 from runengine.dialects.documents import DIALECTS
 from runengine.dialects.kotlin_sql import is_database_url, masked
 from runengine.errors import TraceUnreadable
-from runengine.validation.observations import Item
+from runengine.validation.observations import Item, Unreadable
 from runengine.validation.readers import expand, open_input, read_items
 from runengine.validation.readers.kotlin_sql import read_kotlin_sql
 from runengine.validation.readers.natively import AUTO
@@ -41,13 +41,14 @@ examples:
   runengine fit recordings/ --plots pictures/        the same as pictures, PNG and SVG
   runengine simulate --scenario mine.toml --runs 1000000 -o big.jsonl
 
-exit codes: 0 learned; 1 learned, and a path could not be read; 2 nothing to learn from, or misuse.
+exit codes: 0 learned; 1 learned, and a path or a line could not be read; 2 nothing to learn from, or misuse.
 One file is one recording. Instructions, metadata and names of functions are not copied without --with-text; models and
 types of tools are. What each number rests on, and what is taken as given, is in the report and in
 docs/how-to/fit-to-your-recordings.md."""
 
-_SHOW_BAR_FROM_BYTES = 4 * 1024 * 1024
 _SEED_MAX = 2**63 - 1
+_NAMED_MAX = 3
+_PARQUET = b"PAR1"
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,7 +66,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="PATH",
         help="files, folders, globs, databases (sqlite:///FILE, postgresql://…), or - for standard input",
     )
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the scenario to a file")
+    parser.add_argument("-o", "--output", type=_path, metavar="FILE", help="write the scenario to a file")
     parser.add_argument("--name", type=_name, default="learned", help="the scenario's name (%(default)s)")
     parser.add_argument(
         "--dialect",
@@ -80,7 +81,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="SCENARIO",
         help="simulate it, or another scenario (a name or a file), and set that beside the recordings",
     )
-    parser.add_argument("--plots", metavar="FOLDER", help="draw the comparison there, as PNG and SVG")
+    parser.add_argument("--plots", type=_path, metavar="FOLDER", help="draw the comparison there, as PNG and SVG")
     parser.add_argument("--format", choices=["text", "json"], default="text", help="form of the report (%(default)s)")
     parser.add_argument(
         "--seed",
@@ -95,6 +96,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="copy instructions, metadata, names of functions and of fine-tuned models too",
     )
     parser.set_defaults(run=run)
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, got nothing")
+    return text
 
 
 def _name(text: str) -> str:
@@ -121,7 +128,8 @@ def run(arguments: argparse.Namespace) -> int:
     reading = Reading(seed=arguments.seed, dialect=arguments.dialect, with_text=arguments.with_text)
     unread = _read(arguments.paths, reading)
     if not reading.counts.runs:
-        print("runengine: nothing to learn from: no run was found", file=sys.stderr)
+        why = " in what could be read; what could not is named above" if unread else ""
+        print(f"runengine: nothing to learn from: no run was found{why}", file=sys.stderr)
         return 2
     with _busy("learning"):
         fit = fitted(reading, arguments.name)
@@ -150,26 +158,62 @@ def _guard_inputs(path: str | None, inputs: Iterable[str]) -> None:
             )
 
 
-def _read(paths: list[str], reading: Reading) -> list[str]:
-    """Read every path; one that cannot be read is named and returned, and the rest still read."""
-    unread: list[str] = []
+def _read(paths: list[str], reading: Reading) -> bool:
+    """Read every path; what cannot be read is named, and the rest still read. Whether there was any such."""
+    unread = _Unread()
     for given in paths:
         try:
             if is_database_url(given):
                 items: Iterator[Item] = (read_store if is_store(given) else read_kotlin_sql)(given)
                 with _busy(f"reading {masked(given)}"):
-                    reading.add(items)
+                    reading.add(unread.among(masked(given), items))
                 continue
             for path in expand([given]):
-                with open_input(path) as file, _progress(path, file) as watched:
-                    reading.add(read_items(path, watched))
+                reading.add(unread.among(path, _items_of(path)))
         except TraceUnreadable as error:
-            unread.append(given)
-            print(f"runengine: {error}", file=sys.stderr)
+            unread.say(str(error))
         except OSError as error:
-            unread.append(given)
-            print(f"runengine: {masked(given)}: {error.strerror or error}", file=sys.stderr)
-    return unread
+            unread.say(f"{masked(given)}: {error.strerror or error}")
+    return unread.some
+
+
+def _items_of(path: str) -> Iterator[Item]:
+    with open_input(path) as file, progress.reading(path, file) as watched:
+        if cast("BufferedReader", watched).peek(len(_PARQUET)).startswith(_PARQUET):
+            raise TraceUnreadable(
+                path, 0, 0, "a Parquet file, which fit does not read yet; write the recording as .jsonl"
+            )
+        yield from read_items(path, watched)
+
+
+class _Unread:
+    """What could not be read, said on standard error as it is met."""
+
+    def __init__(self) -> None:
+        self.some = False
+
+    def say(self, what: str) -> None:
+        """One line."""
+        self.some = True
+        print(f"runengine: {what}", file=sys.stderr)
+
+    def among(self, path: str, items: Iterator[Item]) -> Iterator[Item]:
+        """The items, up to where reading fails; the first unreadable lines are named, and the others counted."""
+        count = 0
+        try:
+            for item in items:
+                if isinstance(item, Unreadable):
+                    count += 1
+                    if count <= _NAMED_MAX:
+                        place = f"{path}:{item.line}" if item.line else path
+                        self.say(f"{place}: {item.problem}")
+                yield item
+        except TraceUnreadable as error:
+            self.say(str(error))
+        except OSError as error:
+            self.say(f"{path}: {error.strerror or error}")
+        if count > _NAMED_MAX:
+            self.say(f"{path}: {count:,} lines or documents could not be read; the first {_NAMED_MAX} are named above")
 
 
 def _draw(comparison: Comparison, folder: str) -> list[str]:
@@ -216,23 +260,3 @@ def _busy(what: str) -> Iterator[None]:
         return
     with console.status(what):
         yield
-
-
-@contextmanager
-def _progress(path: str, file: BinaryIO) -> Iterator[BinaryIO]:
-    """A bar on standard error for a large file, when that is a terminal."""
-    console = Console(stderr=True)
-    size = Path(path).stat().st_size if Path(path).is_file() else 0
-    if not console.is_terminal or size < _SHOW_BAR_FROM_BYTES:
-        yield file
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(Path(path).name, total=size)
-        yield BufferedReader(cast("RawIOBase", progress.wrap_file(file, task_id=task)))

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from runengine.cli import main
+from runengine.cli import fit, main
 from runengine.simulation import load_scenario, read_scenario
 from runengine.stores.opening import open_store
+from runengine.validation.readers import read_items
 from tests.simulation.fitting.recorded import complete, lives, polled
 from tests.stores.working import worked
 
@@ -77,6 +78,7 @@ class TestOutput:
         assert document["read"]["runs"] == 60
         assert document["comparison"]["runs"] == 1000
 
+    @pytest.mark.slow
     def test_the_same_twice(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         """The same recordings and seed give the same bytes."""
         path = write(tmp_path / "a.jsonl", view=polled)
@@ -107,6 +109,7 @@ class TestOutput:
         assert code == 0
         assert "1,000 simulated runs of steady" in out
 
+    @pytest.mark.slow
     def test_plots(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         """--plots draws, and says where."""
         path = write(tmp_path / "a.jsonl")
@@ -135,13 +138,75 @@ class TestMistakes:
         assert "there is no such file" in err
         assert read_scenario(out).ttl_s == 90
 
-    def test_unreadable_lines(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-        """Lines that cannot be read are counted."""
+    @pytest.mark.parametrize("bad", [1, 3, 5])
+    def test_unreadable_lines(self, capsys: pytest.CaptureFixture[str], tmp_path: Path, bad: int) -> None:
+        """Lines that cannot be read are named, up to three, and counted; the rest is learned from: 1."""
         path = Path(write(tmp_path / "a.jsonl"))
-        path.write_text(path.read_text() + "nonsense\n{broken\n")
-        code, _, err = run(capsys, path)
-        assert code == 0
-        assert "2 lines or documents that could not be read" in err
+        good = path.read_text()
+        path.write_text(good + "{broken\n" * bad)
+        code, out, err = run(capsys, path)
+        assert code == 1
+        assert read_scenario(out).ttl_s == 90
+        named = [line for line in err.splitlines() if line.startswith(f"runengine: {path}:")]
+        first = good.count("\n") + 1
+        places = [f"runengine: {path}:{first + number}: " for number in range(min(bad, 3))]
+        assert [line.startswith(place) for line, place in zip(named, places, strict=False)] == [True] * len(places)
+        assert (f"{path}: {bad} lines or documents could not be read" in err) == (bad > 3)
+        assert f"{bad} lines or documents that could not be read" in err
+
+    def test_a_folder_with_one_bad_file(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """What is in a folder after a file that cannot be read is still read, and that file is named with its line."""
+        (tmp_path / "a.json").write_text("nonsense\n")
+        (tmp_path / "b.jsonl").symlink_to(write(tmp_path / "c.jsonl"))
+        code, _, err = run(capsys, tmp_path)
+        assert code == 1
+        assert f"runengine: {tmp_path / 'a.json'}:1: " in err
+        assert "120 runs in 2 recordings" in err
+
+    def test_a_file_that_fails_while_it_is_read(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is named by its own path, what it gave until then is kept, and the rest of the folder is read."""
+        first, _ = Path(write(tmp_path / "a.jsonl")), write(tmp_path / "b.jsonl")
+        whole = read_items
+
+        def failing(path: str, file: Any) -> Any:
+            for number, item in enumerate(whole(path, file)):
+                if path == str(first) and number == 20:
+                    raise OSError(5, "Input/output error")
+                yield item
+
+        monkeypatch.setattr(fit, "read_items", failing)
+        code, _, err = run(capsys, tmp_path)
+        assert code == 1
+        assert f"runengine: {first}: Input/output error\n" in err
+        assert "in 2 recordings" in err
+
+    def test_nothing_can_be_read(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """Where all is unreadable the code is 2, and that is said beside what could not be read."""
+        (tmp_path / "a.jsonl").write_bytes(b"{broken\n{broken\n")
+        code, out, err = run(capsys, tmp_path / "a.jsonl", tmp_path / "none")
+        assert (code, out) == (2, "")
+        assert f"{tmp_path / 'a.jsonl'}:2: not JSON" in err
+        assert "there is no such file" in err
+        assert err.endswith("no run was found in what could be read; what could not is named above\n")
+
+    @pytest.mark.parametrize(("beside", "expected"), [(True, 1), (False, 2)])
+    def test_parquet(self, capsys: pytest.CaptureFixture[str], tmp_path: Path, beside: bool, expected: int) -> None:
+        """A Parquet file is told as such, with what to do instead."""
+        (tmp_path / "a.parquet").write_bytes(b"PAR1" + bytes(100))
+        paths: list[str | Path] = [tmp_path / "a.parquet", *([write(tmp_path / "b.jsonl")] if beside else [])]
+        code, _, err = run(capsys, *paths)
+        assert code == expected
+        assert "a.parquet: a Parquet file, which fit does not read yet; write the recording as .jsonl" in err
+
+    @pytest.mark.parametrize("option", ["-o", "--plots"])
+    def test_no_path(self, capsys: pytest.CaptureFixture[str], option: str) -> None:
+        """An empty path is misuse, named."""
+        code, _, err = run(capsys, "a.jsonl", option, "")
+        assert code == 2
+        assert f"{option}" in err
+        assert "expected a path, got nothing" in err
 
     def test_over_an_input(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         """A recording is not overwritten."""

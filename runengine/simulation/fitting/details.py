@@ -88,7 +88,9 @@ def _arrival(facts: Facts, threads: Threads, learned: list[Learned], unknown: li
         learned.append(Learned(place="arrival.rate_per_s", value=_RATE, basis="default", exact=found.gaps))
         return Arrival(rate_per_s=_RATE)
     said = f"squared variation of gaps {found.variation:.2f}"
-    said += f", index of dispersion {found.dispersion:.2f}" if found.dispersion is not None else ""
+    said += f", index of dispersion {found.dispersion:.3g}" if found.dispersion is not None else ""
+    said += f" ({found.nearby:.3g} of neighbouring counts)" if found.nearby is not None else ""
+    said += "; weak: the rate goes up and down, and is taken as even" if found.changing else ""
     arrival = found.arrival
     learned.append(
         Learned(
@@ -106,7 +108,8 @@ def _arrival(facts: Facts, threads: Threads, learned: list[Learned], unknown: li
             Learned(place=f"arrival.{key}", value=getattr(arrival, key), basis="fitted", exact=found.gaps)
             for key in ("burst_runs", "burst_spread_s")
         ]
-    unknown.append("arrival.profile: not learned; the rate is taken as even")
+    changes = ", which it is not: counts vary slowly, more than by chance" if found.changing else ""
+    unknown.append(f"arrival.profile: not learned; the rate is taken as even{changes}")
     return arrival
 
 
@@ -280,7 +283,8 @@ def _generation(facts: Facts, incomplete: bool, learned: list[Learned]) -> str:
     most = max(counted.values())
     number = max(number for number, count in counted.items() if count == most)
     runs = facts.generations.total()
-    note = f"{most:,} of {runs:,} runs may be of it"
+    note = f"{most:,} of {runs:,} runs may be of it; the latest of those that the most may be of"
+    note += ", and that know incomplete, which was seen" if incomplete else ""
     learned.append(Learned(place="generation", value=GENERATIONS[number].name, basis="counted", exact=most, note=note))
     return GENERATIONS[number].name
 

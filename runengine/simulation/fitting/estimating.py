@@ -17,12 +17,16 @@ from runengine.simulation.fitting.likelihood import sample_of
 from runengine.simulation.fitting.reading import Reading
 from runengine.simulation.fitting.report import Learned, Report
 from runengine.simulation.fitting.risks import EXPIRE, Ended, Risk, risks_of
+from runengine.simulation.fitting.rounds import Rounds, rounds_of
 from runengine.simulation.fitting.tally import Kept
 from runengine.simulation.keys import place_of
 from runengine.simulation.ready import scenario_named
 from runengine.simulation.scenario import Scenario, Step, Tools
 
-__all__ = ["DEFAULT", "Fit", "default_of", "fitted", "steps_of"]
+__all__ = ["DEFAULT", "FEW_SHARED", "Fit", "default_of", "fitted", "steps_of"]
+
+FEW_SHARED: Final = 30
+"""Stays that ended in one status below which its shares are plain counts."""
 
 DEFAULT: Final = "steady"
 """The scenario whose distributions stand where there are few stays."""
@@ -36,7 +40,6 @@ _WAYS_ON: Final[dict[Status, str]] = {
 """The row that is added where runs come and no step leads on."""
 _MODIFY: Final = "modify"
 _ASKS: Final = "require_action"
-_SURELY: Final = 0.001
 
 
 @frozen(kw_only=True, eq=False)
@@ -85,12 +88,13 @@ def fitted(reading: Reading, name: str = "learned") -> Fit:
         raise ScenarioInvalid(name, ("nothing to learn from: no run was found",))
     notes = _Notes([], [], [])
     steps = steps_of(reading, notes.learned)
-    rounds_max = _rounds_max(reading)
     policy = _policy(steps, notes)
     given = details_of(reading, notes.learned, notes.assumed, notes.unknown)
     tools: Tools = given.pop("tools")
-    asks = _ASKS in steps.get("in_progress", {})
-    tools = evolve(tools, rounds_max=rounds_max) if asks else tools
+    if _ASKS in steps.get("in_progress", {}):
+        limit = rounds_of(reading)
+        tools = evolve(tools, rounds_max=limit.most)
+        notes.learned.append(_told_of_rounds(limit))
     scenario = _valid({**given, "name": name, "policy": policy, "tools": tools}, steps, notes.assumed)
     _say_what_was_read(reading, notes)
     report = Report(
@@ -130,7 +134,7 @@ def steps_of(reading: Reading, learned: list[Learned] | None = None) -> dict[Sta
     """
     rows = reading.stays.rows
     steps: dict[Status, dict[str, Step]] = {}
-    rounds_max = _rounds_max(reading)
+    limit = rounds_of(reading)
     for source in STATUSES:
         kept = {event: there for (where, event), there in rows.items() if where == source}
         if not kept or source == EXPIRED:  # what follows an expiry is not simulated
@@ -141,7 +145,7 @@ def steps_of(reading: Reading, learned: list[Learned] | None = None) -> dict[Sta
             ended,
             sample_of(left.kept if left else []),
             sample_of(due.kept if due else []),
-            _closed(source, ended, rounds_max),
+            _closed(source, ended, limit.most if limit.shows else None),
             {event: default_of(source, event) for event in kept},
         )
         if source in TERMINAL:
@@ -156,8 +160,10 @@ def steps_of(reading: Reading, learned: list[Learned] | None = None) -> dict[Sta
     return steps
 
 
-def _closed(source: Status, ended: Mapping[str, Ended], rounds_max: int) -> dict[str, frozenset[str]]:
-    """For each situation that was met, the events whose rows were closed to runs in it."""
+def _closed(source: Status, ended: Mapping[str, Ended], rounds_max: int | None) -> dict[str, frozenset[str]]:
+    """For each situation that was met, the events whose rows were closed to runs in it; with few stays, none."""
+    if sum(one.count for one in ended.values()) < FEW_SHARED:
+        return {}
     rows = [row for row in PERMISSIVE.rows if row.source == source]
     unstarted = frozenset(row.event for row in rows if "started" in row.guards)
     capped = frozenset(row.event for row in rows if "has_tool_calls" in row.guards)
@@ -165,22 +171,19 @@ def _closed(source: Status, ended: Mapping[str, Ended], rounds_max: int) -> dict
     for situation in {word for one in ended.values() for word in one.counts}:
         started, _, rounds = situation.partition(" ")
         shut = unstarted if started == "unstarted" else frozenset()
-        made[situation] = shut | (capped if int(rounds) >= rounds_max else frozenset())
+        made[situation] = shut | (capped if rounds_max is not None and int(rounds) >= rounds_max else frozenset())
     return made
 
 
-def _rounds_max(reading: Reading) -> int:
-    """After how many tool rounds no run has had another: taken for a limit where chance does not explain it."""
-    counts = [one.counts for (source, _), one in reading.stays.rows.items() if source == "in_progress"]
-    asked = reading.stays.rows.get(("in_progress", _ASKS))
-    if asked is None:
-        return Tools().rounds_max
-    most = max(int(word.partition(" ")[2]) for word in asked.counts) + 1
-    after = sum(n for one in counts for word, n in one.items() if int(word.partition(" ")[2]) >= most)
-    before = sum(n for one in counts for word, n in one.items() if int(word.partition(" ")[2]) < most)
-    share = asked.counts.total() / max(before, 1)
-    surely = after and (1 - min(share, 1)) ** after < _SURELY
-    return min(most if surely else max(most, Tools().rounds_max), 64)
+def _told_of_rounds(limit: Rounds) -> Learned:
+    seen = f"largest seen: {limit.seen}"
+    why = (
+        f"{seen}, and none of {limit.after:,} stays after so many led to another: a limit"
+        if limit.shows
+        else f"{seen}; no limit shows, so room is left"
+    )
+    basis = "counted" if limit.shows else "default"
+    return Learned(place="tools.rounds_max", value=limit.most, basis=basis, exact=limit.after, note=why)
 
 
 def _probabilities(risks: dict[str, Risk], taken: int, ends: int) -> dict[str, Risk]:
@@ -300,6 +303,14 @@ def _say_what_was_read(reading: Reading, notes: _Notes) -> None:
         (counts.unusable, "snapshots without id, status or created_at"),
     ]
     notes.assumed += [f"{count:,} {what}" for count, what in said if count]
+    ended = {
+        source: sum(n.counts.total() for (where, _), n in stays.rows.items() if where == source) for source in STATUSES
+    }
+    few = [f"{source} {count}" for source, count in ended.items() if 0 < count < FEW_SHARED]
+    if few:
+        notes.assumed.append(
+            f"weak: the shares of statuses with fewer than {FEW_SHARED} ended stays are plain counts: {', '.join(few)}"
+        )
     if counts.runs == 1:
         notes.assumed.append("one run only: its course is taken for that of all")
     left = {source: len(kept.kept) for source, kept in stays.left.items()}

@@ -25,6 +25,7 @@ try:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 except ImportError:
     raise MissingExtra("drawing a comparison", "simulation") from None
@@ -43,6 +44,10 @@ _UNDATED: Final[dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": No
 _IDS: Final = re.compile(rb"\b[a-z][0-9a-f]{10}\b")
 _DECIMALS: Final = re.compile(rb"(\d\.\d\d)\d+")
 """Of coordinates in points: two decimals are finer than any screen."""
+_RECT: Final = (0.012, 0.004, 0.976, 0.992)
+"""Of the sheet: words do not touch its edge."""
+_POSSIBLE: Final = "recorded: all that is possible"
+_MOST_LIKELY: Final = "recorded: most likely"
 _ACROSS: Final = 3
 _LEAST_S: Final = 0.01
 _STYLE: Final[Any] = {
@@ -139,16 +144,18 @@ def stay_figure(comparison: Comparison) -> Figure:
         _stay_panel(axes, stay)
     for axes in list(panels.flat)[len(chosen) :]:
         axes.set_visible(False)
-    figure.suptitle("How long runs stay, by what ends the stay", x=0.01, ha="left", fontsize=13, fontweight="bold")
+    figure.suptitle("How long runs stay, by what ends the stay", x=0.015, ha="left", fontsize=13, fontweight="bold")
     handles = {
         label: line for axes in panels.flat for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
+    if _POSSIBLE not in handles and _MOST_LIKELY in handles:
+        handles = {"recorded" if label == _MOST_LIKELY else label: line for label, line in handles.items()}
     figure.legend(handles.values(), handles.keys(), loc="upper right", ncols=3, frameon=False, fontsize=9)
     return figure
 
 
 def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(rect=_RECT))
     FigureCanvasAgg(figure)
     return figure
 
@@ -163,15 +170,16 @@ def _stay_panel(axes: Axes, stay: StayBeside) -> None:
         ends = np.unique(np.concatenate([np.maximum(sample.low - sample.width, 0), sample.low, sample.high, found.at]))
         if len(ends) > _STEPS_MAX:
             ends = np.unique(np.quantile(ends, np.linspace(0, 1, _STEPS_MAX)))
-        surely, possibly = bounds_of(sample, ends)
-        axes.fill_between(
-            np.maximum(ends, _LEAST_S), surely, possibly, step="post", color=_BAND, alpha=0.3, linewidth=0,
-            label="recorded: all that is possible",
-        )  # fmt: skip
+        if not sample.exact.all():
+            surely, possibly = bounds_of(sample, ends)
+            axes.fill_between(
+                np.maximum(ends, _LEAST_S), surely, possibly, step="post", color=_BAND, alpha=0.3, linewidth=0,
+                label=_POSSIBLE,
+            )  # fmt: skip
         at, below = _thin(found.at, found.below)
         axes.step(
             np.maximum(np.append(_LEAST_S, at), _LEAST_S), np.append(0, below), where="post", color=_RECORDED,
-            linewidth=1.6, label="recorded: most likely",
+            linewidth=1.6, label=_MOST_LIKELY,
         )  # fmt: skip
         edges += [found.quantile(0.01), found.quantile(0.995)]
     if len(values):
@@ -238,7 +246,7 @@ def share_figure(comparison: Comparison) -> Figure:
     last = panels.flat[len(groups) - 1]
     last.set_xlabel("share")
     last.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
-    figure.suptitle("What happens, and how often", x=0.01, ha="left", fontsize=13, fontweight="bold")
+    figure.suptitle("What happens, and how often", x=0.015, ha="left", fontsize=13, fontweight="bold")
     handles, labels = panels.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=2, frameon=False, fontsize=9)
     return figure

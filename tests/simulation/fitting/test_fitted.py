@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from runengine.core import STATUSES
 from runengine.simulation import load_scenario, read_scenario, scenario_named, write_scenario
 from runengine.simulation.errors import ScenarioInvalid
-from runengine.simulation.fitting.comparing import compared
-from runengine.simulation.fitting.estimating import fitted
-from runengine.simulation.fitting.plots import draw
+from runengine.simulation.fitting.comparing import compared, simulated_stays
+from runengine.simulation.fitting.estimating import Fit, fitted
+from runengine.simulation.fitting.plots import draw, stay_figure
 from runengine.simulation.fitting.reading import Reading
 from runengine.simulation.fitting.report import BASES
 from runengine.simulation.fitting.tally import Reservoir
@@ -128,6 +128,26 @@ class TestFitted:
         assert any("one run only" in line for line in fit.report.assumed)
         assert any("steps.in_progress.complete" in line for line in fit.report.assumed)
 
+    @pytest.mark.parametrize("see", [complete, polled])
+    @pytest.mark.parametrize("rounds", [1, 2])
+    def test_one_run_with_rounds(self, see: Any, rounds: int) -> None:
+        """Shares of one run are its counts, in the report too, and a scenario of them simulates runs that end."""
+        life = next(
+            life
+            for life in lives(5, 600)
+            if life.rows[-1].event == "complete" and sum(row.event == "require_action" for row in life.rows) == rounds
+        )
+        _, fit = learned(see(life))
+        work = fit.scenario.steps["in_progress"]
+        assert {event: step.share for event, step in work.items()} == pytest.approx(
+            {"require_action": rounds / (rounds + 1), "complete": 1 / (rounds + 1)}, rel=1e-4
+        )
+        assert any(line.startswith("weak: the shares") and "in_progress" in line for line in fit.report.assumed)
+        assert fit.scenario.tools.rounds_max == 8
+        _, ends, made = simulated_stays(fit.scenario, 1, 300)
+        assert ends["completed"] > 270
+        assert sum(number * count for number, count in made.items()) / 300 == pytest.approx(rounds, rel=0.35)
+
     @given(st.sampled_from(STATUSES), st.booleans(), st.booleans())
     def test_any_status_alone(self, status: str, started: bool, tools: bool) -> None:
         """A single snapshot of any status makes a valid scenario that is written and read the same."""
@@ -140,7 +160,7 @@ class TestFitted:
         assert read_scenario(write_scenario(scenario)) == scenario
 
     @given(st.lists(st.integers(0, 599), min_size=1, max_size=12), st.sampled_from([0.7, 1.0, 10.0]), st.booleans())
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=15, deadline=None)
     def test_any_few_runs(self, numbers: list[int], interval_s: float, whole: bool) -> None:
         """Any few runs make a valid scenario, and every number has a basis that is explained."""
         chosen = [lives(5, 600)[number] for number in dict.fromkeys(numbers)]
@@ -185,9 +205,15 @@ class TestFitted:
 
     def test_same_seed(self) -> None:
         """The same recordings and seed learn the same."""
-        one, other = (learned(chain.from_iterable(map(polled, lives(5, 600)[:150])))[1] for _ in range(2))
+        one, other = (learned(chain.from_iterable(map(polled, lives(5, 600)[:60])))[1] for _ in range(2))
         assert one.scenario == other.scenario
         assert one.report == other.report
+
+
+@pytest.fixture(scope="module")
+def looked() -> tuple[Reading, Fit]:
+    """What is learned of 300 runs that a poller saw."""
+    return learned(looks(300))
 
 
 def looks(count: int) -> Iterator[Observation]:
@@ -198,9 +224,9 @@ def looks(count: int) -> Iterator[Observation]:
 class TestCompared:
     """Recorded beside simulated."""
 
-    def test_the_world_agrees_with_itself(self) -> None:
+    def test_the_world_agrees_with_itself(self, looked: tuple[Reading, Fit]) -> None:
         """Beside the world that made them, nearly all recorded shares agree, and the gaps are small."""
-        reading, _ = learned(looks(400))
+        reading, _ = looked
         comparison = compared(reading, WORLD, seed=9)
         every = [*comparison.shares, *comparison.ends, *comparison.rounds]
         assert sum(one.agrees for one in every) >= 0.85 * len(every)
@@ -210,9 +236,9 @@ class TestCompared:
                 assert stay.off is not None
                 assert stay.off < 0.1
 
-    def test_another_world_does_not(self) -> None:
+    def test_another_world_does_not(self, looked: tuple[Reading, Fit]) -> None:
         """Beside another scenario the differences are seen."""
-        reading, _ = learned(looks(400))
+        reading, _ = looked
         comparison = compared(reading, scenario_named("steady"), seed=9)
         assert not all(one.agrees for one in comparison.shares)
         waits = next(stay for stay in comparison.stays if stay.event == "submit_tool_outputs")
@@ -226,6 +252,16 @@ class TestCompared:
         assert texts[0] == texts[1]
         assert set(json.loads(texts[0])) == {"name", "runs", "seed", "quantiles", "shares", "ends", "rounds", "stays"}
 
+    @pytest.mark.parametrize(("see", "band"), [(complete, False), (polled, True)])
+    def test_the_band_has_a_word_where_it_is_drawn(self, see: Any, band: bool) -> None:
+        """The legend names the band of what is possible only where a panel has one."""
+        reading, fit = learned(chain.from_iterable(map(see, lives(5, 600)[:12])))
+        words = [text.get_text() for text in stay_figure(compared(reading, fit.scenario)).legends[0].get_texts()]
+        assert ("recorded: all that is possible" in words) == band
+        assert any(word.startswith("recorded") for word in words)
+        assert "simulated" in words
+
+    @pytest.mark.slow
     def test_pictures(self, tmp_path: Any) -> None:
         """The same bytes each time, without a date."""
         reading, fit = learned(looks(50))

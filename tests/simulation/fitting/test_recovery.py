@@ -104,6 +104,9 @@ def test_the_rest(view: tuple[str, Reading, Fit]) -> None:
     scenario = fit.scenario
     assert scenario.ttl_s == WORLD.ttl_s
     assert scenario.tools.rounds_max == WORLD.tools.rounds_max
+    limit = fit.report.of("tools.rounds_max")
+    assert (limit.value, limit.basis, limit.exact > 100) == (2, "counted", True)
+    assert "largest seen: 2" in limit.note
     assert scenario.tools.calls == pytest.approx((0.5, 0.5), abs=0.08)
     assert scenario.threads.runs == pytest.approx(WORLD.threads.runs, abs=0.02)
     assert scenario.arrival.process == "poisson"
@@ -115,6 +118,7 @@ def test_the_rest(view: tuple[str, Reading, Fit]) -> None:
     assert sum(n * count for n, count in seen.items()) / seen.total() == pytest.approx(sum(rounds) / RUNS, abs=0.01)
 
 
+@pytest.mark.slow
 def test_pollers() -> None:
     """A poller's interval is learned of its polls."""
     _, fit = learned(chain.from_iterable(polled(life, interval_s=2.0) for life in lives(SEED, 200)))
@@ -148,6 +152,7 @@ def test_without_the_half_second_it_would_miss() -> None:
     assert median(stamps) in (0, 1)
 
 
+@pytest.mark.slow
 def test_pollers_that_give_up() -> None:
     """Runs that were still open at the last look count in part: without them the long stays would be missed."""
     looks = 12
@@ -167,6 +172,7 @@ def test_pollers_that_give_up() -> None:
     assert abs(float(np.quantile(ended, 0.9)) / true - 1) > 0.25
 
 
+@pytest.mark.slow
 def test_histories_that_break_off() -> None:
     """In a history that ends, the open runs have stayed until its last entry."""
     until = min(life.at_us[0] for life in lives(SEED, RUNS)) + 60 * SECOND_US
@@ -177,6 +183,7 @@ def test_histories_that_break_off() -> None:
     assert median_of(fit.scenario.steps["in_progress"]["complete"].after_s) == pytest.approx(4.0, rel=0.25)
 
 
+@pytest.mark.slow
 def test_learned_of_what_was_learned() -> None:
     """A fit of runs simulated by a fit is that fit, roughly: nothing drifts."""
     _, once = learned(chain.from_iterable(complete(life) for life in lives(SEED, RUNS)[:1200]))
