@@ -38,7 +38,7 @@ def names(prefix: str, draws: Draws, purpose: str, counters: Words) -> Names:
 
     Example:
         >>> names("run_", Draws(1), "run", np.arange(2, dtype=np.uint64))[0].decode()
-        'run_kFOUZRBfMISoE2aAYDLgSJPM'
+        'run_rt7YtvBy8KD0F4kAdJN71LMz'
     """
     letters = np.empty((len(counters), len(prefix) + 24), np.uint8)
     letters[:, : len(prefix)] = np.frombuffer(prefix.encode(), np.uint8)
