@@ -27,6 +27,8 @@ from runengine.simulation.recording import View
 if TYPE_CHECKING:
     from runengine.simulation.producing import Counts, FaultPlan, Truths
     from runengine.simulation.writing.chunk import Sink, Told
+    from runengine.simulation.writing.order import Order
+    from runengine.simulation.writing.parquet import Columns
 
 __all__ = ["add_parser", "run"]
 
@@ -139,9 +141,9 @@ class _Plan:
     out: str
     form: str
     view: View
-    order: str
+    order: Order
     bare: bool
-    columns: str
+    columns: Columns
     faults: FaultPlan | None
     truth: str | None
     chunk: int
@@ -201,7 +203,7 @@ def _refuse_the_far_future(scenario: Scenario, runs: int) -> None:
 def _planned(arguments: argparse.Namespace, scenario: Scenario, seed: int) -> _Plan:
     out, form = arguments.output, _form(arguments.output, arguments.to)
     view: View = arguments.view or ("stream" if form == "sse" else "history")
-    columns = arguments.columns or "lifecycle"
+    columns: Columns = arguments.columns or "lifecycle"
     for given, option, fits in (
         (arguments.bare, "--bare", form == "jsonl"),
         (arguments.columns, "--columns", form == "parquet"),
@@ -365,8 +367,8 @@ def _sink(plan: _Plan, out: _Counted, told: Told | None) -> Sink:
             plan.scenario,
             plan.seed,
             plan.view,
-            columns=plan.columns,  # type: ignore[arg-type]
-            order=plan.order,  # type: ignore[arg-type]
+            columns=plan.columns,
+            order=plan.order,
             told=told,
         )
     if plan.form == "sse":
@@ -375,4 +377,4 @@ def _sink(plan: _Plan, out: _Counted, told: Told | None) -> Sink:
         return EventStreams(out, plan.scenario, told=told)
     from runengine.simulation.writing.jsonl import JsonLines
 
-    return JsonLines(out, plan.scenario, plan.view, order=plan.order, bare=plan.bare, told=told)  # type: ignore[arg-type]
+    return JsonLines(out, plan.scenario, plan.view, order=plan.order, bare=plan.bare, told=told)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from attrs import NOTHING, Attribute, field
+from attrs import NOTHING, Attribute, Factory, field
 
 __all__ = [
     "CONTROLS",
@@ -25,6 +25,7 @@ __all__ = [
     "SHARES",
     "SIZE",
     "YEARS",
+    "default_of",
     "key",
     "place_of",
 ]
@@ -231,3 +232,21 @@ def _check_moment(name: str, value: str) -> None:
     if moment.tzinfo is None or not YEARS[0] <= moment.year <= YEARS[1] or moment.microsecond:
         span = f"from {YEARS[0]} to {YEARS[1]}"
         raise ValueError(f"{name}: expected a whole second {span} with its zone, got {value!r}")
+
+
+def default_of(attribute: Attribute[Any]) -> Any:
+    """What a key is where it is left out; `NOTHING` where it must be there.
+
+    Args:
+        attribute: The key, as attrs knows it.
+
+    Example:
+        >>> from attrs import fields, frozen
+        >>> @frozen(kw_only=True)
+        ... class Part:
+        ...     share: float = key("Its share.", default=0.5)
+        >>> default_of(fields(Part).share)
+        0.5
+    """
+    default: Any = attribute.default
+    return default.factory() if isinstance(default, Factory) else default  # type: ignore[arg-type] # a class, typed as a function

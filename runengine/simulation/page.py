@@ -15,7 +15,7 @@ from runengine.core.generations import LATEST
 from runengine.core.statuses import EXPIRED
 from runengine.core.words import WORDS
 from runengine.simulation.distributions import DISTRIBUTIONS, Constant, Distribution
-from runengine.simulation.keys import LEAST, LINE, MOMENT, MOST, ONE_OF, PATTERN, SAYS, SIZE, YEARS
+from runengine.simulation.keys import LEAST, LINE, MOMENT, MOST, ONE_OF, PATTERN, SAYS, SIZE, YEARS, default_of
 from runengine.simulation.ready import READY, scenario_named, text_named
 from runengine.simulation.scenario import (
     Arrival,
@@ -27,7 +27,7 @@ from runengine.simulation.scenario import (
     Tools,
     Usage,
 )
-from runengine.simulation.schema import default_of, plain
+from runengine.simulation.schema import plain
 from runengine.simulation.soundness import EXHAUST, REQUESTED
 from runengine.simulation.toml import write_scenario
 

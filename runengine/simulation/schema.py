@@ -10,14 +10,26 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
-from attrs import NOTHING, Attribute, Factory, fields, has
+from attrs import NOTHING, Attribute, fields, has
 
 from runengine.core import POLICIES, Status
 from runengine.simulation.distributions import DISTRIBUTIONS, Distribution
-from runengine.simulation.keys import CONTROLS, LEAST, LINE, MOMENT, MOST, ONE_OF, PATTERN, SAYS, SHARES, SIZE
+from runengine.simulation.keys import (
+    CONTROLS,
+    LEAST,
+    LINE,
+    MOMENT,
+    MOST,
+    ONE_OF,
+    PATTERN,
+    SAYS,
+    SHARES,
+    SIZE,
+    default_of,
+)
 from runengine.simulation.scenario import Scenario, Step
 
-__all__ = ["default_of", "plain", "scenario_schema", "schema_text"]
+__all__ = ["plain", "scenario_schema", "schema_text"]
 
 _STEPS: Final = "steps"
 _REF: Final = {"$ref": "#/$defs/distribution"}
@@ -51,20 +63,6 @@ def schema_text() -> str:
         '  "$schema": "https://json-schema.org/draft/2020-12/schema",'
     """
     return json.dumps(scenario_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-def default_of(attribute: Attribute[Any]) -> Any:
-    """What a key is where it is left out; `NOTHING` where it must be there.
-
-    Args:
-        attribute: The key, as attrs knows it.
-
-    Example:
-        >>> default_of(fields(Scenario).ttl_s)
-        600
-    """
-    default: Any = attribute.default
-    return default.factory() if isinstance(default, Factory) else default  # type: ignore[arg-type]
 
 
 def plain(value: Any) -> Any:

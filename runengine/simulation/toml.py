@@ -16,12 +16,12 @@ from json import dumps
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
-from attrs import NOTHING, Factory, fields, has
+from attrs import NOTHING, fields, has
 
 from runengine.core import POLICIES
 from runengine.simulation.distributions import DISTRIBUTIONS, Distribution
 from runengine.simulation.errors import ScenarioInvalid
-from runengine.simulation.keys import place_of
+from runengine.simulation.keys import default_of, place_of
 from runengine.simulation.scenario import Scenario
 from runengine.simulation.soundness import nearest, problems_of_steps
 
@@ -249,9 +249,7 @@ def _given(part: Any) -> Iterator[tuple[str, Any]]:
     """The keys of a record that are not as they are by themselves."""
     for attribute in fields(type(part)):
         value = getattr(part, attribute.name)
-        default: Any = attribute.default
-        if isinstance(default, Factory):  # type: ignore[arg-type]
-            default = default.factory()
+        default = default_of(attribute)
         if value is not None and (default is NOTHING or value != default):
             yield attribute.name, value
 

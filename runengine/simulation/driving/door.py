@@ -56,12 +56,13 @@ class Door:
             world.say(process, f"{spoken(request)}: planned, and not committed yet")
             await process.stand("between")
         watched = Watched(request, world.disk.take, peek.outcome if world.ground.guards else None)
+        answer: A
         answer, asked = self._do(lambda: world.ground.store.execute(watched), (watched,))
         await process.stand("after")
         if trouble == "lost":
             raise world.fail(process, spoken(request), "answer lost")
         world.judge.heard(asked)
-        return answer  # type: ignore[no-any-return]
+        return answer
 
     async def execute_all(self, requests: Sequence[Request[A]]) -> list[A]:
         """As `Store.execute_all`."""
@@ -72,12 +73,13 @@ class Door:
         if trouble == "refused":
             raise world.fail(process, f"do what is due on {len(requests)} runs", "refused before")
         watched = [Watched(request, world.disk.take) for request in requests]
+        answers: list[A]
         answers, asked = self._do(lambda: world.ground.store.execute_all(watched), watched)
         await process.stand("after")
         if trouble == "lost":
             raise world.fail(process, f"do what is due on {len(requests)} runs", "answer lost")
         world.judge.heard(asked)
-        return answers  # type: ignore[no-any-return]
+        return answers
 
     async def row(self, run_id: str) -> Row | None:
         """As `Store.row`."""

@@ -14,7 +14,10 @@ from runengine.simulation.vectors.histories import Histories
 from runengine.simulation.vectors.tables import Choice, Table
 from runengine.simulation.vectors.world import STARTS
 
-__all__ = ["CALLS_MAX", "Details", "Names", "names"]
+__all__ = ["CALLS_MAX", "CUT", "Details", "Names", "names"]
+
+CUT: Final = ("fail", "finish_cancel", "expire")
+"""Events that end runs whose tokens may be left uncounted (FACTS B3)."""
 
 Names = NDArray[np.bytes_]
 """Ids, in ASCII."""

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from runengine.core import SECOND_US
-from runengine.simulation.vectors.details import Details
+from runengine.simulation.vectors.details import CUT, Details
 from runengine.simulation.vectors.draws import Ints
 from runengine.simulation.vectors.histories import Histories
 from runengine.simulation.vectors.stamps import Stamps
@@ -21,7 +21,6 @@ from runengine.simulation.vectors.world import STARTS
 
 __all__ = ["Standing"]
 
-_CUT: Final = ("fail", "finish_cancel", "expire")
 """Events of ends whose tokens are not always counted."""
 
 
@@ -105,7 +104,7 @@ class Standing:
             tokens += self._details.prompt_tokens[run]
         if slot != "prompt":
             tokens += self._details.completion_tokens[run]
-        cut = np.array([row.event in _CUT for row in self._rows])[self._of.row[self.moved[entries]]]
+        cut = np.array([row.event in CUT for row in self._rows])[self._of.row[self.moved[entries]]]
         tokens[cut & ~self._details.counted[run]] = 0
         return tokens
 

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runengine.core import FIELDS, SECOND_US, STATUSES, TERMINAL, RunObject
+from runengine.core.table import ENDED_BY
 from runengine.dialects import encode
 from runengine.simulation.errors import MissingExtra
 from runengine.simulation.lives import ARGUMENTS, ERRORS, document_of, lives_of
 from runengine.simulation.recording import Row
 from runengine.simulation.scenario import Scenario
-from runengine.simulation.vectors.details import Details, names
+from runengine.simulation.vectors.details import CUT, Details, names
 from runengine.simulation.vectors.draws import Draws, Ints
 from runengine.simulation.vectors.histories import NEVER
 from runengine.simulation.vectors.stamps import Stamps
@@ -41,7 +42,7 @@ _TYPES: Final = {
 HEAD: Final = {"kind": pa.string(), "event": pa.string(), "seq": pa.int32(), "observed_at_us": pa.int64()}
 """What a row says beside the record."""
 
-_FULL: Final = ("completed", "incomplete")
+_FULL: Final = tuple(status for status, event in ENDED_BY.items() if event not in CUT)
 
 
 class Records:
