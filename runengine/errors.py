@@ -18,7 +18,7 @@ RunEngineError
 │  └─ PayloadError            problems, each with a $.path
 │     └─ NotJSON              problem, offset (in `runengine.dialects.wire`)
 ├─ TraceUnreadable            file, line, column
-└─ ScenarioInvalid, MissingExtra   (in `runengine.simulation.errors`)
+└─ MissingExtra, ScenarioInvalid   (the latter in `runengine.simulation.errors`)
 ```
 
 Each keeps what it knows in attributes and can be pickled. A message says what was refused, to what, why, and
@@ -35,6 +35,7 @@ __all__ = [
     "InvalidSnapshot",
     "LeaseLost",
     "LifecycleDefinitionError",
+    "MissingExtra",
     "PayloadError",
     "RunEngineError",
     "RunExists",
@@ -158,7 +159,13 @@ class StoreError(RunEngineError):
     """
 
 
-class RunNotFound(StoreError, LookupError):
+class _OfRun(StoreError):
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
+class RunNotFound(_OfRun, LookupError):
     """There is no run of that id.
 
     Attributes:
@@ -169,15 +176,11 @@ class RunNotFound(StoreError, LookupError):
         'run_1: there is no such run'
     """
 
-    def __init__(self, run_id: str) -> None:
-        super().__init__(run_id)
-        self.run_id = run_id
-
     def __str__(self) -> str:
         return f"{self.run_id}: there is no such run"
 
 
-class RunExists(StoreError, ValueError):
+class RunExists(_OfRun, ValueError):
     """A run of that id is there already.
 
     Attributes:
@@ -187,10 +190,6 @@ class RunExists(StoreError, ValueError):
         >>> str(RunExists("run_1"))
         'run_1: there is a run of this id already; choose another, or leave it out'
     """
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__(run_id)
-        self.run_id = run_id
 
     def __str__(self) -> str:
         return f"{self.run_id}: there is a run of this id already; choose another, or leave it out"
@@ -265,12 +264,22 @@ class LeaseLost(StoreError):
         held = f"held by {self.owner}" if self.owner else "held by nobody"
         if self.fence is None:
             return f"{self.run_id}: {held} with fence {self.found}; only its worker may do this"
-        over = f"fence {self.fence} is that of an attempt that is over"
-        shown = over if self.fence == self.found else f"fence {self.fence} is not that of the last claim, {self.found}"
-        return f"{self.run_id}: {shown} ({held}); stop working on it"
+        over = self.fence == self.found
+        what = "that of an attempt that is over" if over else f"not that of the last claim, {self.found}"
+        return f"{self.run_id}: fence {self.fence} is {what} ({held}); stop working on it"
 
 
-class SchemaMismatch(StoreError):
+class _StoreAt(StoreError):
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(url, problem)
+        self.url = url
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.problem}"
+
+
+class SchemaMismatch(_StoreAt):
     """A store's schema, or the policy it was made for, is not this engine's.
 
     Attributes:
@@ -282,16 +291,8 @@ class SchemaMismatch(StoreError):
         'sqlite:///runs.db: schema version 9 is newer than 1; update runengine'
     """
 
-    def __init__(self, url: str, problem: str) -> None:
-        super().__init__(url, problem)
-        self.url = url
-        self.problem = problem
 
-    def __str__(self) -> str:
-        return f"{self.url}: {self.problem}"
-
-
-class StoreUnavailable(StoreError):
+class StoreUnavailable(_StoreAt):
     """A store cannot be reached, or cannot be written; nothing is half written.
 
     Attributes:
@@ -302,14 +303,6 @@ class StoreUnavailable(StoreError):
         >>> str(StoreUnavailable("sqlite:///runs.db", "the disk is full"))
         'sqlite:///runs.db: the disk is full'
     """
-
-    def __init__(self, url: str, problem: str) -> None:
-        super().__init__(url, problem)
-        self.url = url
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"{self.url}: {self.problem}"
 
 
 class DialectError(RunEngineError, ValueError):
@@ -387,9 +380,21 @@ class TraceUnreadable(RunEngineError):
         self.problem = problem
 
     def __str__(self) -> str:
-        place = self.file
-        if self.line:
-            place += f":{self.line}"
-        if self.column:
-            place += f":{self.column}"
-        return f"{place}: {self.problem}"
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part) + f": {self.problem}"
+
+
+class MissingExtra(RunEngineError, ImportError):
+    """A part (`what`) of the library whose own libraries, brought by an extra (`extra`), are not installed.
+
+    Example:
+        >>> print(MissingExtra("simulating in columns", "simulation"))
+        simulating in columns needs pip install 'runengine[simulation]'
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(what, extra)
+        self.what = what
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.what} needs pip install 'runengine[{self.extra}]'"

@@ -51,7 +51,7 @@ OWNERS = {
         "cli/runs.py",
         "cli/simulated.py",
         "cli/timeline.py",
-        "validation/reports.py",
+        "validation/reports/text.py",
     ),
     "random": ("simulation/driving/chance.py",),
     "numpy": (

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -14,14 +15,11 @@ from runengine.cli.progress import reading
 from runengine.core.generations import GENERATIONS
 from runengine.core.table import POLICIES, policy_named
 from runengine.dialects.documents import DIALECTS
-from runengine.dialects.kotlin_sql import is_database_url, masked
+from runengine.dialects.kotlin_sql import masked
 from runengine.errors import TraceUnreadable
 from runengine.validation import RULES, Checker, Options, Violation
 from runengine.validation.findings import SEVERITIES, Severity
-from runengine.validation.readers import expand, open_input, read_items
-from runengine.validation.readers.kotlin_sql import read_kotlin_sql
-from runengine.validation.readers.natively import AUTO
-from runengine.validation.readers.store import is_store, read_store
+from runengine.validation.readers import AUTO, DATABASE_READERS, READERS, expand, items_in
 from runengine.validation.reports import FORMATS
 from runengine.validation.summary import FORGET_AFTER, SKEW_S, Summary
 
@@ -77,9 +75,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--reader",
-        choices=["auto", "store", "kotlin-sql", "files"],
-        default="auto",
-        help="auto reads a database by the tables it has, all else as files (%(default)s)",
+        choices=[AUTO, *READERS],
+        default=AUTO,
+        help="auto tells a file by its beginning, a database by its tables (%(default)s)",
     )
     parser.add_argument(
         "--dialect",
@@ -146,7 +144,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     checker = Checker(options)
     with _output(arguments.output, arguments.paths) as out:
-        report = FORMATS[arguments.format](out, arguments.verbose)
+        report = FORMATS[arguments.format].make(out, arguments.verbose)
         unread: list[str] = []
         for violation in _violations(arguments.paths, arguments.reader, checker, unread):
             report.add(violation)
@@ -158,13 +156,9 @@ def _violations(paths: list[str], reader: str, checker: Checker, unread: list[st
     """Check every path; one that cannot be read is named, added to `unread`, and the rest still checked."""
     for given in paths:
         try:
-            if reader in ("store", "kotlin-sql") or (reader == "auto" and is_database_url(given)):
-                is_kept = reader == "store" or (reader == "auto" and is_store(given))
-                yield from checker.check(masked(given), (read_store if is_kept else read_kotlin_sql)(given))
-                continue
-            for path in expand([given]):
-                with open_input(path) as file, reading(path, file) as watched:
-                    yield from checker.check(path, read_items(path, watched, checker.skim))
+            for path in [given] if reader in DATABASE_READERS else expand([given]):
+                items = items_in(path, reader=reader, skim=checker.skim, watched=partial(reading, path))
+                yield from checker.check(masked(path), items)
         except TraceUnreadable as error:
             unread.append(given)
             print(f"runengine: {error}", file=sys.stderr)

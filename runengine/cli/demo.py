@@ -27,7 +27,7 @@ from runengine.stores import Entry, Row, RunQuery
 from runengine.stores.opening import open_as_made
 from runengine.validation import Checker
 from runengine.validation.readers.store import read_store
-from runengine.validation.reports import TextReport
+from runengine.validation.reports.text import TextReport
 
 __all__ = ["add_parser", "run"]
 

@@ -115,8 +115,8 @@ def as_text(rule: Rule) -> str:
     parts = [f"{rule.code} {rule.name} ({severity})", "", rule.says, "", f"Why: {rule.why}", f"Source: {rule.source}"]
     if rule.hint:
         parts.append(f"Hint: {rule.hint}")
-    parts += ["", f"Breaks it ({rule.breaks.suffix}):", _indented(rule.breaks.text)]
-    parts += ["Does not:", _indented(rule.keeps.text)]
+    parts += ["", f"Breaks it ({rule.breaks.suffix}):", _indented(rule.breaks.whole)]
+    parts += ["Does not:", _indented(rule.keeps.whole)]
     return "\n".join(parts) + "\n"
 
 
@@ -147,6 +147,6 @@ def as_markdown() -> str:
         page += [f"**Source.** {rule.source}", ""]
         if rule.hint:
             page += [f"**Hint.** {rule.hint}", ""]
-        page += [f"Breaks it (`{rule.breaks.suffix}`):", "", "```", rule.breaks.text.rstrip("\n"), "```", ""]
-        page += ["Does not:", "", "```", rule.keeps.text.rstrip("\n"), "```"]
+        page += [f"Breaks it (`{rule.breaks.suffix}`):", "", "```", rule.breaks.whole.rstrip("\n"), "```", ""]
+        page += ["Does not:", "", "```", rule.keeps.whole.rstrip("\n"), "```"]
     return "\n".join(page) + "\n"

@@ -6,10 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from io import BufferedReader
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -20,10 +20,7 @@ from runengine.dialects.documents import DIALECTS
 from runengine.dialects.kotlin_sql import is_database_url, masked
 from runengine.errors import TraceUnreadable
 from runengine.validation.observations import Item, Unreadable
-from runengine.validation.readers import expand, open_input, read_items
-from runengine.validation.readers.kotlin_sql import read_kotlin_sql
-from runengine.validation.readers.natively import AUTO
-from runengine.validation.readers.store import is_store, read_store
+from runengine.validation.readers import AUTO, expand, items_in
 
 if TYPE_CHECKING:
     from runengine.simulation.fitting.comparing import Comparison
@@ -48,7 +45,6 @@ docs/how-to/fit-to-your-recordings.md."""
 
 _SEED_MAX = 2**63 - 1
 _NAMED_MAX = 3
-_PARQUET = b"PAR1"
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -163,27 +159,15 @@ def _read(paths: list[str], reading: Reading) -> bool:
     unread = _Unread()
     for given in paths:
         try:
-            if is_database_url(given):
-                items: Iterator[Item] = (read_store if is_store(given) else read_kotlin_sql)(given)
-                with _busy(f"reading {masked(given)}"):
-                    reading.add(unread.among(masked(given), items))
-                continue
             for path in expand([given]):
-                reading.add(unread.among(path, _items_of(path)))
+                with _busy(f"reading {masked(path)}") if is_database_url(path) else nullcontext():
+                    items = items_in(path, watched=partial(progress.reading, path))
+                    reading.add(unread.among(masked(path), items))
         except TraceUnreadable as error:
             unread.say(str(error))
         except OSError as error:
             unread.say(f"{masked(given)}: {error.strerror or error}")
     return unread.some
-
-
-def _items_of(path: str) -> Iterator[Item]:
-    with open_input(path) as file, progress.reading(path, file) as watched:
-        if cast("BufferedReader", watched).peek(len(_PARQUET)).startswith(_PARQUET):
-            raise TraceUnreadable(
-                path, 0, 0, "a Parquet file, which fit does not read yet; write the recording as .jsonl"
-            )
-        yield from read_items(path, watched)
 
 
 class _Unread:

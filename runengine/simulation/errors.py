@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runengine.errors import RunEngineError
+from runengine.errors import MissingExtra, RunEngineError
 
 __all__ = ["MissingExtra", "ScenarioInvalid"]
 
@@ -27,24 +27,3 @@ class ScenarioInvalid(RunEngineError, ValueError):
     def __str__(self) -> str:
         text = f"{self.source}: {'; '.join(self.problems)}"
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-class MissingExtra(RunEngineError, ImportError):
-    """A part of the library whose own libraries are not installed.
-
-    Attributes:
-        what: What was asked for.
-        extra: The extra that brings them.
-
-    Example:
-        >>> print(MissingExtra("simulating in columns", "simulation"))
-        simulating in columns needs pip install 'runengine[simulation]'
-    """
-
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(what, extra)
-        self.what = what
-        self.extra = extra
-
-    def __str__(self) -> str:
-        return f"{self.what} needs pip install 'runengine[{self.extra}]'"

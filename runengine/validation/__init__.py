@@ -8,7 +8,7 @@ from runengine.validation.catalogue import RULES, Rule
 from runengine.validation.checker import Checker
 from runengine.validation.findings import Violation
 from runengine.validation.observations import Observation
-from runengine.validation.readers import expand, open_input, read_items
+from runengine.validation.readers import expand, items_in
 from runengine.validation.summary import Options, Summary
 
 __all__ = ["RULES", "Checker", "Observation", "Options", "Rule", "Summary", "Violation", "check_paths"]
@@ -30,5 +30,4 @@ def check_paths(paths: Iterable[str], checker: Checker) -> Iterator[Violation]:
         runengine.errors.TraceUnreadable: /nowhere: there is no such file or folder
     """
     for path in expand(paths):
-        with open_input(path) as file:
-            yield from checker.check(path, read_items(path, file, checker.skim))
+        yield from checker.check(path, items_in(path, skim=checker.skim))

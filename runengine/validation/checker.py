@@ -5,17 +5,19 @@ What it remembers, and for how long, stands in `runengine.validation.memory`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
 from runengine.core.candidates import era_of
-from runengine.core.statuses import REQUIRES_ACTION, STATUSES
+from runengine.core.statuses import REQUIRES_ACTION, STATUSES, Status
 from runengine.core.table import TERMINAL
+from runengine.validation.around import Around, Placed
 from runengine.validation.catalogue import RULES
+from runengine.validation.explaining.causes import explained
 from runengine.validation.findings import IN_RECORD, Finding, Violation, shown
 from runengine.validation.memory import Memory, Seen
-from runengine.validation.observations import Item, Observation, Passed, StreamEnd, Unreadable
+from runengine.validation.observations import Item, Observation, Passed, Skimming, StreamEnd, Unreadable
 from runengine.validation.readers.natively import native
 from runengine.validation.rules.layout import layout_of
 from runengine.validation.rules.path import (
@@ -30,10 +32,14 @@ from runengine.validation.rules.payload import payload_findings, same_json
 from runengine.validation.rules.stamps import stamp_findings
 from runengine.validation.skim import Skim
 from runengine.validation.summary import Options, Summary
+from runengine.validation.watching import Watch
 
 __all__ = ["Checker"]
 
 _CREATED: Final = f"{STREAM_PREFIX}created"
+_IDENTITY: Final = ("RE401", "RE402")
+_BACKWARD: Final = ("RE101", "RE106", "RE205", "RE405")
+"""Rules that a run's second recording breaks by beginning again, if the first is taken for its past."""
 
 
 class Checker:
@@ -41,6 +47,7 @@ class Checker:
 
     Args:
         options: What to hold records to.
+        watches: What looks on.
 
     Attributes:
         options: The same.
@@ -54,16 +61,22 @@ class Checker:
         [('RE202', 'failed_at', 1)]
     """
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(self, options: Options | None = None, watches: Sequence[Watch] = ()) -> None:
         self.options = options or Options()
         self.summary = Summary()
+        self._watches = tuple(watches)
+        self._path = ""
         self._memory = Memory(self.options.forget_after, self.summary)
+        self._around = Around(self.options, self.summary, self._memory)
         self._skim = Skim(self.options, self.summary, self._memory)
 
     @property
-    def skim(self) -> Callable[[bytes], bool]:
-        """For readers of lines: deals with a line that is a bare record with nothing wrong, and says whether it did."""
-        return self._skim
+    def skim(self) -> Skimming | None:
+        """For readers of lines: deals with a line that is a bare record with nothing wrong, and says whether it did.
+
+        None where something looks on, which is told of every item, and where recordings are joined.
+        """
+        return None if self._watches or self.options.join else self._skim
 
     def check(self, path: str, items: Iterable[Item]) -> Iterator[Violation]:
         """Check one recording: a scope in which a run's snapshots belong together.
@@ -75,29 +88,61 @@ class Checker:
         Returns:
             Violations in the order of lines, and of codes within a line.
         """
-        self._memory.clear()
+        if not self.options.join or not self._path:
+            self.begin()
+        self._path = path
+        held: list[Violation] = []
         for item in items:
-            yield from self.observe(path, item)
+            held += self.observe(path, item)
+            if held and not self._around.undecided:
+                yield from _in_order(held)
+                held.clear()
+        held += self.end(path)
+        yield from _in_order(held)
+
+    def begin(self) -> None:
+        """Begin a new scope: what was remembered of the last one is forgotten."""
+        self._memory.clear()
+        self._around.clear()
 
     def observe(self, path: str, item: Item) -> list[Violation]:
         """Check one item of the current scope, and remember what later ones need."""
         if isinstance(item, Observation):
-            try:
-                item = native(item, self.options.dialect)
-                found = sorted(self._observe(item), key=lambda f: f.code)
-            except RecursionError:
-                found = [Finding("RE901", None, None, "nested too deep to be checked", found=None)]
-            return self._violations(path, item.line, ((f, item.record) for f in found))
-        if isinstance(item, Unreadable):
-            return self._violations(path, item.line, [(Finding("RE901", None, None, item.problem, item.found), {})])
-        if isinstance(item, StreamEnd):
-            return self._violations(path, item.line, self._stream_end(item))
-        assert isinstance(item, Passed)
-        self.summary.passed += 1
-        return []
+            item = native(item, self.options.dialect)
+        try:
+            placed = sorted(self._placed(item), key=lambda p: (p.line, p.finding.code))
+        except RecursionError:
+            placed = [Placed(item.line, Finding("RE901", None, None, "nested too deep to be checked", found=None), {})]
+        found = self._violations(path, placed)
+        for watch in self._watches:
+            watch.see(path, item, found)
+        return found
 
-    def _violations(self, path: str, line: int, found: Iterable[tuple[Finding, dict[str, Any]]]) -> list[Violation]:
-        return [self._violation(path, line, f, record) for f, record in found if self.options.reports(f.code)]
+    def end(self, path: str) -> list[Violation]:
+        """The scope has ended: what waited for it is said."""
+        found = self._violations(path, self._around.end())
+        for watch in self._watches:
+            watch.end(path)
+        return found
+
+    def _placed(self, item: Item) -> Iterator[Placed]:
+        if isinstance(item, Observation):
+            for finding in self._observe(item):
+                yield Placed(item.line, finding, item.record)
+            yield from self._around.run(item)
+        elif isinstance(item, Unreadable):
+            yield Placed(item.line, Finding("RE901", None, None, item.problem, item.found), {})
+        elif isinstance(item, StreamEnd):
+            for finding, record in self._stream_end(item):
+                yield Placed(item.line, finding, record)
+            yield from self._around.stream_end(item)
+        elif isinstance(item, Passed):
+            self.summary.passed += 1
+        else:
+            yield from self._around.observe(item)
+
+    def _violations(self, path: str, placed: Iterable[Placed]) -> list[Violation]:
+        return [self._violation(path, *each) for each in placed if self.options.reports(each.finding.code)]
 
     def _violation(self, path: str, line: int, finding: Finding, record: dict[str, Any]) -> Violation:
         rule = RULES[finding.code]
@@ -168,19 +213,39 @@ class Checker:
 
     def _together(self, item: Observation, seen: Seen) -> Iterator[Finding]:
         """Rules on the record and the run's last one."""
-        record, options = item.record, self.options
+        record = item.record
         now = Point(status=record["status"], record=record, observed_s=item.observed_s)
         yield from birth_findings(now.status, item.created)
         yield from event_findings(item.event, now.status)
-        before = seen.point
+        between = list(self._between(item, now, seen))
+        if not self._is_new_recording(seen):
+            yield from between
+            return
+        twice = any(_begins_anew(finding, now) for finding in between)
+        if twice and seen.point is not None:
+            yield _recorded_twice(seen.point.status, now.status, seen.recording)
+            between = [finding for finding in between if finding.code in _IDENTITY or finding.field == "created_at"]
+            seen.again()
+        yield from between
+
+    def _is_new_recording(self, seen: Seen) -> bool:
+        return self.options.join and seen.point is not None and seen.recording != self._path
+
+    def _between(self, item: Observation, now: Point, seen: Seen) -> Iterator[Finding]:
+        """Rules on the way from the last record to this one."""
+        options, before = self.options, seen.point
         if item.event == _CREATED and seen.born:
             yield Finding("RE405", None, "one thread.run.created", "the run was created before", found=item.event)
         if before is None:
             return
-        yield from same_findings(before, now)
+        complete = self._is_complete(item) and seen.complete and not self._is_new_recording(seen)
+        for finding in same_findings(before, now):
+            yield explained(finding, seen.trail, now, options.policy, complete)
         if before.status not in TERMINAL:
-            complete = self._is_complete(item) and seen.complete
-            yield from path_findings(before, now, options.policy, complete, options.skew_s)
+            for finding in path_findings(before, now, options.policy, complete, options.skew_s):
+                yield explained(finding, seen.trail, now, options.policy, complete)
+            if seen.twin is not None and now.status in TERMINAL:
+                yield from same_findings(seen.twin, now)
         if item.observed_s is not None and seen.observed_s is not None and item.observed_s < seen.observed_s:
             back_s = seen.observed_s - item.observed_s
             message = f"it was observed {back_s:g} s before the run's last snapshot, which stands above it"
@@ -198,6 +263,8 @@ class Checker:
             self.summary.edges[before.status, status] += 1
         point = Point(status=status, record=record, observed_s=item.observed_s)
         seen.see(point, self._is_complete(item), item.event == _CREATED)
+        seen.mark(item.line, status, record.get("started_at"))
+        seen.recording = self._path
         if not isinstance(run_id, str):
             return
         if item.source == "stream":
@@ -219,6 +286,23 @@ class Checker:
                 what = f"the stream {how} while the run is {status}" if status else "the stream has no done at its end"
                 yield Finding("RE404", None, expected, what, found=status), point.record if point else {}
         self._memory.streaming.clear()
+
+
+def _in_order(held: list[Violation]) -> list[Violation]:
+    """What was held back, with what came after it, by line; stable, so that codes keep their order."""
+    return sorted(held, key=lambda violation: violation.line) if len(held) > 1 else held
+
+
+def _begins_anew(finding: Finding, now: Point) -> bool:
+    """Whether a recording shows a run again from an earlier place of its life than another one left it."""
+    if finding.code == "RE103":
+        return finding.field == "status" and now.status not in TERMINAL
+    return finding.code in _BACKWARD or (finding.code == "RE204" and finding.field == "started_at")
+
+
+def _recorded_twice(before: Status, status: Status, recording: str) -> Finding:
+    message = f"the run was recorded twice: {recording} had shown it {before}, and this recording begins again"
+    return Finding("RE408", "status", f"what comes after {before}", message, found=status)
 
 
 def _status_findings(record: dict[str, Any]) -> Iterator[Finding]:

@@ -17,10 +17,15 @@ from runengine.validation.rules.path import Point
 from runengine.validation.rules.stamps import Deadline, is_seconds
 from runengine.validation.summary import Summary
 
-__all__ = ["Memory", "Seen"]
-
+__all__ = ["Mark", "Memory", "Seen", "TRAIL"]
 
 _UNKNOWN: Final = Deadline()
+
+TRAIL: Final = 32
+"""At least so many snapshots of a run, repeats apart, are kept in its trail, where there were so many."""
+
+Mark = tuple[int, Status, Any]
+"""A snapshot of a trail: line, status, started_at (whatever stood there)."""
 
 
 class Seen:
@@ -36,6 +41,9 @@ class Seen:
         candidates: The generations they were found good in.
         remarked: Fields of the last snapshot that RE309 spoke of.
         observed_s: When it was last seen, Unix seconds, or None.
+        recording: Which recording it was last seen in, where recordings are joined.
+        twin: Its end in an earlier one of joined recordings, where it was recorded twice, or None.
+        trail: Its last snapshots but repeats, the newest last: line, status and started_at of each.
         row, line, request, era: The skim's (see `runengine.validation.skim`).
 
     Example:
@@ -53,9 +61,12 @@ class Seen:
         "good",
         "line",
         "observed_s",
+        "recording",
         "remarked",
         "request",
         "row",
+        "trail",
+        "twin",
     )
 
     def __init__(self) -> None:
@@ -71,6 +82,9 @@ class Seen:
         self.line: bytes | None = None
         self.request: Any = None
         self.era = -1
+        self.trail: list[Mark] = []
+        self.recording = ""
+        self.twin: Point | None = None
 
     @property
     def point(self) -> Point | None:
@@ -100,6 +114,21 @@ class Seen:
         self.line = line
         self.complete = complete
         self.remarked = frozenset()
+
+    def again(self) -> None:
+        """The run is recorded once more, from anew: its end is kept, to be compared, and the rest forgotten."""
+        ended = self.point if self.point is not None and self.point.status in TERMINAL else self.twin
+        self.__init__()  # type: ignore[misc]
+        self.twin = ended
+
+    def mark(self, line: int, status: Status, started_at: Any) -> None:
+        """Add a snapshot to the trail, unless it shows what the last one did."""
+        trail = self.trail
+        if trail and trail[-1][1] == status and trail[-1][2] == started_at:
+            return
+        trail.append((line, status, started_at))
+        if len(trail) > 2 * TRAIL:
+            del trail[:TRAIL]
 
 
 class Memory:

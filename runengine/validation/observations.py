@@ -5,11 +5,26 @@ An observation is a snapshot that somebody saw; it is never called an event, whi
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from attrs import frozen
 
-__all__ = ["Item", "Observation", "Passed", "Sampling", "Source", "StreamEnd", "Unreadable"]
+__all__ = [
+    "COMPANIONS",
+    "Companion",
+    "CompanionKind",
+    "Item",
+    "Observation",
+    "Passed",
+    "Refusal",
+    "Sampling",
+    "Skimming",
+    "Source",
+    "StreamEnd",
+    "Submitted",
+    "Unreadable",
+]
 
 Source = Literal["snapshot", "stream", "history"]
 """Where it was seen: an answer to a call, an event stream, or an engine's own history."""
@@ -65,17 +80,111 @@ class Unreadable:
     found: str | None = None
 
 
+CompanionKind = Literal["step", "step_delta", "message", "message_delta", "thread"]
+"""What may be seen beside a run."""
+
+
+COMPANIONS: Final[dict[str, CompanionKind]] = {
+    "thread.run.step": "step",
+    "thread.run.step.delta": "step_delta",
+    "thread.message": "message",
+    "thread.message.delta": "message_delta",
+    "thread": "thread",
+}
+"""What `object` says of each."""
+
+_COMPANION_OBJECTS: Final = {kind: name for name, kind in COMPANIONS.items()}
+
+
+class Companion(NamedTuple):
+    """An object beside the run, as recorded: a step, a message, a piece of one, or a thread. Source: FACTS §4, §5.
+
+    Attributes:
+        record: The object as plain JSON.
+        kind: What it is.
+        line: Line, or number of the document, from 1.
+        source: Where it was seen.
+        event: Name of the stream event that came with it, or None.
+        observed_s: When it was seen, Unix seconds, or None.
+
+    Example:
+        >>> Companion({"id": "step_1", "object": "thread.run.step"}, "step", 1).source
+        'snapshot'
+    """
+
+    record: dict[str, Any]
+    kind: CompanionKind
+    line: int
+    source: Source = "snapshot"
+    event: str | None = None
+    observed_s: float | None = None
+
+    @property
+    def what(self) -> str:
+        """Its kind, as `thread.message`."""
+        return _COMPANION_OBJECTS[self.kind]
+
+
 @frozen(kw_only=True)
-class Passed:
-    """Something that is part of a recording and no run: a message, a step, a refused call. Passed over, and counted.
+class Submitted:
+    """Tool outputs as they were sent, and taken: the body of a call that was answered with the run.
 
     Attributes:
         line: Where, from 1.
-        what: Its kind, as `thread.message`.
+        run_id: The run they were sent to, or None where the recording does not tell.
+        outputs: The pairs (id of the call, output) in order; None stands for what was left out.
 
     Example:
-        >>> Passed(line=3, what="thread.message").what
-        'thread.message'
+        >>> Submitted(line=3, run_id="run_1", outputs=(("call_1", "12"),)).outputs[0][0]
+        'call_1'
+    """
+
+    line: int
+    run_id: str | None
+    outputs: tuple[tuple[str | None, str | None], ...]
+    what: ClassVar[str] = "tool outputs"
+
+
+@frozen(kw_only=True)
+class Refusal:
+    """A call that was refused: an observation of the status it met, in the words of the answer. Source: FACTS §3, B5.5.
+
+    Attributes:
+        line: Where, from 1.
+        call: What was asked for: create, cancel, submit, modify, message (added to a thread), or what the recording
+            calls it.
+        message: The answer's words.
+        http_status: 400 and so on, or None.
+        run_id: The run that was asked, or None where the recording does not tell.
+        thread_id: Its thread, or None.
+        observed_s: When it was answered, Unix seconds, or None.
+
+    Example:
+        >>> Refusal(line=3, call="cancel", message="Cannot cancel run with status 'completed'.").http_status is None
+        True
+    """
+
+    line: int
+    call: str
+    message: str
+    http_status: int | None = None
+    run_id: str | None = None
+    thread_id: str | None = None
+    observed_s: float | None = None
+    what: ClassVar[str] = "error"
+
+
+@frozen(kw_only=True)
+class Passed:
+    """Something that is part of a recording and about no run: an assistant, a file. Passed over, and counted.
+
+    Attributes:
+        line: Where, from 1.
+        what: Its kind, as `assistant`.
+
+    Example:
+        >>> Passed(line=3, what="assistant").what
+        'assistant'
     """
 
     line: int
@@ -99,5 +208,8 @@ class StreamEnd:
     done: bool
 
 
-Item = Observation | Unreadable | Passed | StreamEnd
+Skimming = Callable[[bytes, int], bool]
+"""A checker's skim: deals with a line (and its number) that is a bare record with nothing wrong, and says so."""
+
+Item = Observation | Companion | Submitted | Refusal | Unreadable | Passed | StreamEnd
 """What a reader yields."""

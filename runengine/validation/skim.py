@@ -83,7 +83,7 @@ class Skim:
         >>> import json
         >>> from runengine.validation.catalogue.examples import record
         >>> skim = Skim(Options(), summary := Summary(), Memory(9, summary))
-        >>> skim(json.dumps(record("queued")).encode()), skim(json.dumps(record("queued", failed_at=1)).encode())
+        >>> skim(json.dumps(record("queued")).encode(), 1), skim(json.dumps(record("queued", failed_at=1)).encode(), 2)
         (True, False)
     """
 
@@ -96,8 +96,8 @@ class Skim:
         self._requests: dict[str, _Request] = {}
         self._left: tuple[Any, tuple[Any, ...]] | None = None
 
-    def __call__(self, line: bytes) -> bool:
-        """Whether the line was dealt with; if not, nothing was counted or remembered."""
+    def __call__(self, line: bytes, number: int) -> bool:
+        """Whether a line, and its number, was dealt with; if not, nothing was counted or remembered."""
         try:
             row = _row_of(line)
         except NOT_A_ROW:
@@ -144,7 +144,7 @@ class Skim:
             seen = memory.of(row.id)
             memory.thread(row.thread_id)
             seen.request, seen.era = request, era
-        self._keep(row, line, seen, before, deadline_s)
+        self._keep(row, line, number, seen, before, deadline_s)
         return True
 
     def resume(self, run_id: str, seen: Seen) -> None:
@@ -209,7 +209,7 @@ class Skim:
             return True
         return (before.status, row.status, moved, complete and self._complete) in self._steps
 
-    def _keep(self, row: Any, line: bytes, seen: Seen, before: Any, deadline_s: int) -> None:
+    def _keep(self, row: Any, line: bytes, number: int, seen: Seen, before: Any, deadline_s: int) -> None:
         summary, status = self._summary, row.status
         summary.observations += 1
         summary.statuses[status] += 1
@@ -218,6 +218,7 @@ class Skim:
         if seen.deadline.at_s is None and row.expires_at.__class__ is int:
             seen.deadline = Deadline(at_s=deadline_s)
         seen.skimmed(row, line, self._complete)
+        seen.mark(number, status, row.started_at)
         if status in _TERMINAL:
             self._memory.keep(row.id, seen, status)
 

@@ -12,10 +12,16 @@ from runengine.core.table import PRACTICAL, Policy
 from runengine.validation.findings import Severity
 from runengine.validation.observations import Sampling
 
-__all__ = ["FORGET_AFTER", "SKEW_S", "Options", "Summary"]
+__all__ = ["FORGET_AFTER", "JOINED", "SKEW_S", "Options", "Summary"]
 
 FORGET_AFTER: Final = 10_000
 """How many ended runs, and how many threads, are remembered."""
+
+JOINED: Final = (
+    "recordings are joined in the order given: what one says of a run is held against what the others say, and where "
+    "they overlap, that is no fault of the run"
+)
+"""What is said where recordings are joined."""
 
 UNREADABLE: Final = "RE901"
 """The rule of what cannot be read."""
@@ -37,6 +43,7 @@ class Options:
         select: Codes, or beginnings of codes, of the only rules to report; all when empty.
         ignore: Codes, or beginnings of codes, not to report.
         dialect: How records are written; `auto` tells each by its keys.
+        join: Recordings are one scope, in the order in which they are checked.
 
     Example:
         >>> Options().policy.name
@@ -51,6 +58,7 @@ class Options:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     dialect: str = "auto"
+    join: bool = False
 
     def reports(self, code: str) -> bool:
         """Whether a rule's findings are reported. What cannot be read is, whatever rules are selected."""

@@ -64,10 +64,10 @@ def test_a_corruption(
 
 
 def test_readers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`files` takes an address for a path, `kotlin-sql` a path for an address; each says so and the rest is checked."""
+    """A reader of files takes an address for a path, `kotlin-sql` a path for an address; each says so."""
     url = filled(tmp_path / "a.db")
-    code, _, err = check(capsys, "--reader", "files", url)
-    assert (code, "there is no such file or folder" in err) == (2, True)
+    code, _, err = check(capsys, "--reader", "json-lines", url)
+    assert (code, "No such file or directory" in err) == (2, True)
     code, _, err = check(capsys, "--reader", "kotlin-sql", str(tmp_path / "a.db"), url)
     assert (code, "expected sqlite:///FILE or postgresql://HOST/DATABASE" in err) == (1, True)
 

@@ -117,7 +117,9 @@ def test_skims_clean_lines() -> None:
     """A clean life is dealt with line by line; a line with something wrong, or of an ended run, is not."""
     checker = Checker(Options())
     life = [clean("queued", started_at=None), clean("in_progress"), clean("in_progress"), clean("completed")]
-    assert [checker.skim(as_lines([record])[:-1]) for record in life] == [True] * 4
-    assert not checker.skim(as_lines([clean("completed")])[:-1])
-    assert not checker.skim(as_lines([clean("queued", id="run_2", failed_at=1)])[:-1])
+    skim = checker.skim
+    assert skim is not None
+    assert [skim(as_lines([record])[:-1], 1) for record in life] == [True] * 4
+    assert not skim(as_lines([clean("completed")])[:-1], 5)
+    assert not skim(as_lines([clean("queued", id="run_2", failed_at=1)])[:-1], 6)
     assert checker.summary.as_dict()["edges"] == {"queued->in_progress": 1, "in_progress->completed": 1}

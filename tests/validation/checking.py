@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from runengine.dialects import write_run
 from runengine.validation import Checker, Options, Summary, Violation
+from runengine.validation.catalogue.examples import Example
 from runengine.validation.readers import read_items
 from tests import samples
 
-__all__ = ["ABSENT", "Checked", "as_lines", "check_bytes", "check_lines", "clean", "codes", "without"]
+__all__ = ["ABSENT", "Checked", "as_lines", "check_bytes", "check_example", "check_lines", "clean", "codes", "without"]
 
 ABSENT = object()
 """As a value in `clean`: the key is left out."""
@@ -42,6 +43,16 @@ def check_bytes(data: bytes, *, path: str = "trace.jsonl", skim: bool = True, **
     checker = Checker(Options(**options))
     file = io.BufferedReader(io.BytesIO(data))
     return Checked(list(checker.check(path, read_items(path, file, checker.skim if skim else None))), checker.summary)
+
+
+def check_example(example: Example) -> Checked:
+    """Check an example of the catalogue as `runengine check` would, joined where it has several recordings."""
+    checker = Checker(Options(join=bool(example.joined)))
+    found: list[Violation] = []
+    for name, text in zip("abcdefgh", (example.text, *example.joined), strict=False):
+        path = f"{name}{example.suffix}"
+        found += checker.check(path, read_items(path, io.BufferedReader(io.BytesIO(text.encode())), checker.skim))
+    return Checked(found, checker.summary)
 
 
 def as_lines(values: Iterable[Any]) -> bytes:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from runengine.validation import RULES, Rule
-from tests.validation.checking import check_bytes
+from tests.validation.checking import check_example
 
 DESIGN = """
 RE101 illegal-transition · RE102 undocumented-transition · RE103 changed-after-terminal · RE104 not-created-queued ·
@@ -20,10 +20,10 @@ RE301 required-action-mismatch · RE302 last-error-mismatch · RE303 incomplete-
 RE305 out-of-range · RE306 metadata-limits · RE307 missing-field · RE308 wrong-type · RE309 unknown-field ·
 RE310 duplicate-tool-call ·
 RE401 identity-changed · RE402 immutable-changed · RE403 event-status-mismatch · RE404 stream-truncated ·
-RE405 duplicate-created · RE406 observed-out-of-order ·
+RE405 duplicate-created · RE406 observed-out-of-order · RE408 recorded-twice ·
 RE901 unreadable
 """
-WARNINGS = {"RE102", "RE107", "RE208", "RE306", "RE404", "RE406"}
+WARNINGS = {"RE102", "RE107", "RE208", "RE306", "RE404", "RE406", "RE408"}
 REMARKS = {"RE309"}
 
 every_rule = pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.code) for rule in RULES.values()])
@@ -32,7 +32,7 @@ every_rule = pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.code) f
 def test_codes_and_names() -> None:
     """Exactly the codes of DESIGN §5 so far, in order, each with its name."""
     wanted = dict(re.findall(r"(RE\d{3}) ([a-z-]+)", DESIGN))
-    assert len(wanted) == 34
+    assert len(wanted) == 35
     assert {code: rule.name for code, rule in RULES.items()} == wanted
     assert list(RULES) == sorted(RULES)
     assert all(code == rule.code for code, rule in RULES.items())
@@ -48,14 +48,14 @@ def test_severity(rule: Rule) -> None:
 @every_rule
 def test_breaks(rule: Rule) -> None:
     """The example that breaks the rule breaks it once or more, with the rule's severity, and breaks no other."""
-    checked = check_bytes(rule.breaks.text.encode(), path=f"a{rule.breaks.suffix}")
+    checked = check_example(rule.breaks)
     assert {(v.code, v.name, v.severity) for v in checked.violations} == {(rule.code, rule.name, rule.severity)}
 
 
 @every_rule
 def test_keeps(rule: Rule) -> None:
     """The example that keeps the rule is clean of everything, and is no empty one."""
-    checked = check_bytes(rule.keeps.text.encode(), path=f"a{rule.keeps.suffix}")
+    checked = check_example(rule.keeps)
     assert checked.violations == []
     assert checked.summary.observations
 

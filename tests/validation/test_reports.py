@@ -24,7 +24,7 @@ SUMMARY = ["runs", "observations", "threads", "violations", "by_code", "statuses
 def report(violations: list[Violation], summary: Summary, form: str, verbose: bool = True) -> str:
     """What a format writes."""
     out = io.StringIO()
-    made = FORMATS[form](out, verbose)
+    made = FORMATS[form].make(out, verbose)
     for violation in violations:
         made.add(violation)
     made.close(summary)

@@ -14,7 +14,7 @@ from runengine.core.fields import FIELDS
 from runengine.core.shape import SHAPE, end_stamp
 from runengine.core.statuses import Status
 
-__all__ = ["CREATED", "LEFT_OUT", "Example", "lines", "record", "row", "stream"]
+__all__ = ["CREATED", "LEFT_OUT", "Example", "joined", "lines", "record", "row", "stream"]
 
 CREATED: Final = 1_767_225_600
 """1 January 2026: created_at of every example. A run starts a second later and ends after five."""
@@ -49,6 +49,7 @@ class Example:
     Attributes:
         text: The whole file.
         suffix: `.jsonl` or `.sse`.
+        joined: Further recordings of the same form, checked after it with `--join`; none where the rule needs none.
 
     Example:
         >>> Example("{}").suffix
@@ -57,6 +58,12 @@ class Example:
 
     text: str
     suffix: str = ".jsonl"
+    joined: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """All of it, a blank line between recordings."""
+        return "\n".join((self.text, *self.joined))
 
 
 def record(status: str, **changes: Any) -> dict[str, Any]:
@@ -103,6 +110,17 @@ def lines(*values: Any) -> Example:
         '{"a": 1}\nnot JSON\n'
     """
     return Example("".join((v if isinstance(v, str) else json.dumps(v)) + "\n" for v in values))
+
+
+def joined(*recordings: tuple[Any, ...]) -> Example:
+    """JSON Lines files that are checked as one recording, in this order.
+
+    Example:
+        >>> len(joined((record("queued"),), (record("in_progress"),)).joined)
+        1
+    """
+    first, *others = (lines(*values).text for values in recordings)
+    return Example(first, joined=tuple(others))
 
 
 def stream(*events: tuple[str, Any]) -> Example:

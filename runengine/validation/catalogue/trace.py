@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from runengine.validation.catalogue.examples import CREATED, lines, record, row, stream
+from runengine.validation.catalogue.examples import CREATED, joined, lines, record, row, stream
 from runengine.validation.catalogue.rule import Rule
 
 __all__ = ["TRACE_RULES"]
@@ -100,6 +100,20 @@ TRACE_RULES: Final[tuple[Rule, ...]] = (
         keeps=lines(
             row(record("in_progress"), observed_at=CREATED + 4), row(record("in_progress"), observed_at=CREATED + 4)
         ),
+    ),
+    Rule(
+        code="RE408",
+        name="recorded-twice",
+        severity="warning",
+        says="With --join, a run goes on in the next recording where the last one left it.",
+        why="What two recordings of one life say in turn is no life: each is held to the rules by itself instead.",
+        source="FACTS Part E: 48 runs stand in several recordings, and contradict each other when these are joined.",
+        hint="Leave out one of the two recordings, or check them without --join.",
+        breaks=joined(
+            (record("queued"), record("in_progress"), record("completed")),
+            (record("queued"), record("in_progress"), record("completed")),
+        ),
+        keeps=joined((record("queued"), record("in_progress")), (record("in_progress"), record("completed"))),
     ),
     Rule(
         code="RE901",

@@ -1,5 +1,6 @@
-"""Readers: recordings in any form to observations. Each file one form; `inputs` chooses."""
+"""Readers: recordings in any form to items. Each file one form; the registry names them, `inputs` chooses."""
 
-from runengine.validation.readers.inputs import expand, open_input, read_items
+from runengine.validation.readers.inputs import expand, items_in, open_input, read_items
+from runengine.validation.readers.registry import AUTO, DATABASE_READERS, FILE_READERS, READERS
 
-__all__ = ["expand", "open_input", "read_items"]
+__all__ = ["AUTO", "DATABASE_READERS", "FILE_READERS", "READERS", "expand", "items_in", "open_input", "read_items"]

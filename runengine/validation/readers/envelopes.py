@@ -1,6 +1,7 @@
 """From one JSON value to items: a bare run, a run in an envelope, a list of either, or something that is no run.
 
-An envelope is `{"data": …}` with any of `kind`, `event`, `http_date`, `observed_at`. Source: DESIGN §5, FACTS B0.
+An envelope is `{"data": …}` (or `{"error": …}`) with any of `kind`, `event`, `http_date`, `observed_at`.
+Source: DESIGN §5, FACTS B0.
 """
 
 from __future__ import annotations
@@ -12,9 +13,18 @@ from functools import lru_cache
 from typing import Any, Final
 
 from runengine.dialects.spellings import camel
-from runengine.validation.observations import Item, Observation, Passed, Source, Unreadable
+from runengine.validation.observations import (
+    COMPANIONS,
+    Companion,
+    Item,
+    Observation,
+    Passed,
+    Refusal,
+    Source,
+    Unreadable,
+)
 
-__all__ = ["RUN_OBJECTS", "http_seconds", "items_of"]
+__all__ = ["RUN_OBJECTS", "http_seconds", "items_of", "refusal_of"]
 
 RUN_OBJECTS: Final = ("thread.run", "assistant.run")
 """What `object` says of a run: the second in generation G0 only (FACTS §1.1)."""
@@ -53,9 +63,10 @@ def items_of(value: Any, line: int, depth: int = 0) -> Iterator[Item]:
     elif type(value.get("data")) is list:
         yield from _listed(value, line, depth)
     elif type(value.get("object")) is str:
-        yield Passed(line=line, what=value["object"][:80])
+        kind = COMPANIONS.get(value["object"])
+        yield Passed(line=line, what=value["object"][:80]) if kind is None else Companion(value, kind, line)
     elif type(value.get("error")) is dict:
-        yield Passed(line=line, what="error")
+        yield refusal_of(value, line)
     else:
         problem = f"no run object: expected object {RUN_OBJECTS[0]!r}, or an envelope with `data`"
         yield Unreadable(line=line, problem=problem, found=", ".join(map(str, value))[:80] or "{}")
@@ -70,6 +81,30 @@ def _is_run(value: dict[str, Any]) -> bool:
         return signs >= 2 and "data" not in value
     # Whatever it calls itself: a step has a run_id, a message a role, and neither has all of these.
     return signs == len(_RUN_SIGNS) and not any(key in value for key in ("run_id", "runId", "role"))
+
+
+def refusal_of(answer: dict[str, Any], line: int) -> Item:
+    """A call that was refused, from `{"error": {…}}` and what stands around it; no refusal where the server failed.
+
+    Example:
+        >>> refusal_of({"kind": "cancel", "http_status": 400, "error": {"message": "Cannot cancel"}}, 1).call
+        'cancel'
+        >>> refusal_of({"http_status": 500, "error": {}}, 1).what
+        'error'
+    """
+    status, message = answer.get("http_status"), answer["error"].get("message")
+    if type(message) is not str or (type(status) is int and not 400 <= status < 500):
+        return Passed(line=line, what="error")
+    call, run_id, thread_id = (answer.get(key) for key in ("kind", "run_id", "thread_id"))
+    return Refusal(
+        line=line,
+        call=call if type(call) is str else "",
+        message=message,
+        http_status=status if type(status) is int else None,
+        run_id=run_id if type(run_id) is str else None,
+        thread_id=thread_id if type(thread_id) is str else None,
+        observed_s=_observed(answer),
+    )
 
 
 def _listed(response: dict[str, Any], line: int, depth: int) -> Iterator[Item]:
@@ -92,6 +127,9 @@ def _enveloped(envelope: dict[str, Any], line: int, depth: int) -> Iterator[Item
     observed_s = None if source == "stream" else _observed(envelope)
     said = {key: value for key, value in envelope.items() if key != "data"}
     for item in items_of(envelope["data"], line, depth + 1):
+        if isinstance(item, Companion) and item.source == "snapshot":
+            yield item._replace(source=source, event=event if type(event) is str else None, observed_s=observed_s)
+            continue
         if not isinstance(item, Observation):
             yield item
             continue
@@ -117,7 +155,7 @@ def _observed(envelope: dict[str, Any]) -> float | None:
             return float(at)
         except OverflowError:
             return None
-    date = envelope.get("http_date")
+    date = envelope.get("http_date", envelope.get("date"))
     return http_seconds(date) if type(date) is str else None
 
 

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from glob import glob, has_magic
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from runengine.dialects.kotlin_sql import ADDRESS, is_like_address, masked
-from runengine.dialects.wire import NotJSON, decode
+from runengine.dialects.kotlin_sql import ADDRESS, is_database_url, is_like_address, masked
 from runengine.errors import TraceUnreadable
-from runengine.validation.observations import Item, Unreadable
-from runengine.validation.readers.json_document import read_json_array, read_json_document
-from runengine.validation.readers.json_lines import read_json_lines
-from runengine.validation.readers.sse import read_event_stream
+from runengine.validation.observations import Item, Skimming, Unreadable
+from runengine.validation.readers.reader import Head, Recorded
+from runengine.validation.readers.registry import AUTO, DATABASE_READERS, FILE_READERS
 
-__all__ = ["STANDARD_INPUT", "SUFFIXES", "expand", "open_input", "read_items"]
+__all__ = ["STANDARD_INPUT", "SUFFIXES", "Watched", "expand", "items_in", "open_input", "read_items"]
 
-SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".sse")
+SUFFIXES: Final = tuple(dict.fromkeys(suffix for reader in FILE_READERS.values() for suffix in reader.suffixes))
 """Files taken from a folder."""
+
+Watched = Callable[[BinaryIO], AbstractContextManager[BinaryIO]]
+"""An open file to the same, with somebody who looks on."""
 
 STANDARD_INPUT: Final = "-"
 
 _SNIFF: Final = 64 * 1024
-_SSE_STARTS: Final = (b"event:", b"data:", b":")
 _SQLITE: Final = b"SQLite format 3\0"
-_SPACE: Final = b" \t\r\n"
 
 
 def expand(paths: Iterable[str]) -> Iterator[str]:
@@ -46,7 +45,7 @@ def expand(paths: Iterable[str]) -> Iterator[str]:
     """
     for path in paths:
         here = Path(path)
-        if path == STANDARD_INPUT or here.is_file() or (here.exists() and not here.is_dir()):
+        if path == STANDARD_INPUT or is_database_url(path) or here.is_file() or (here.exists() and not here.is_dir()):
             yield path
         elif here.is_dir():
             yield from _walk(here)
@@ -95,13 +94,14 @@ def open_input(path: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def read_items(path: str, file: BinaryIO, skim: Callable[[bytes], bool] | None = None) -> Iterator[Item]:
-    """Items of a file, by the reader that its beginning (or `.sse`) calls for; nothing for an empty one.
+def read_items(path: str, file: BinaryIO, skim: Skimming | None = None, reader: str = AUTO) -> Iterator[Item]:
+    """Items of a file, by the reader that its beginning calls for; nothing for an empty one.
 
     Args:
         path: Its name.
         file: Its bytes, buffered.
-        skim: A checker's skim, for JSON Lines.
+        skim: A checker's skim, for readers of lines.
+        reader: Name of a reader of files, or `auto`.
 
     Example:
         >>> import io
@@ -109,43 +109,44 @@ def read_items(path: str, file: BinaryIO, skim: Callable[[bytes], bool] | None =
         []
     """
     start = cast("BufferedReader", file).peek(_SNIFF)[:_SNIFF]
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
     if not start:
         return
-    if start.startswith(_SQLITE):
+    head = Head(name=path, start=start)
+    if reader != AUTO:
+        chosen = FILE_READERS[reader]
+    elif start.startswith(_SQLITE):
         address = "sqlite:///FILE" if path == STANDARD_INPUT else f"sqlite:///{path}"
         yield Unreadable(line=0, problem=f"a SQLite database: give it as {address}")
-    elif start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:1024]:
-        yield Unreadable(line=0, problem="zero bytes or a UTF-16 mark: expected JSON or an event stream in UTF-8")
-    elif path.endswith(".sse") or text.startswith(_SSE_STARTS):
-        yield from read_event_stream(file)
-    elif text.startswith(b"[") and _is_array(text):
-        yield from read_json_array(file)
-    elif text.startswith(b"{") and _is_document(text):
-        yield from read_json_document(file)
+        return
     else:
-        yield from read_json_lines(file, skim)
+        chosen = next(known for known in FILE_READERS.values() if known.recognises(head))
+    yield from chosen.read(Recorded(name=path, file=file, skim=skim))
 
 
-def _is_array(text: bytes) -> bool:
-    """Whether it may hold runs (a log's `[INFO] …` and an array of arrays do not), and is not the first of lines."""
-    first, newline, rest = text.partition(b"\n")
-    if first[1:].lstrip(_SPACE)[:1] not in (b"", b"{", b"]"):
-        return False
-    return not (newline and rest.strip(_SPACE) and _decodes(first))
+def items_in(
+    path: str, *, reader: str = AUTO, skim: Skimming | None = None, watched: Watched = nullcontext
+) -> Iterator[Item]:
+    """Items of whatever one path stands for: a file, standard input, a database.
 
+    Args:
+        path: As `expand` gives it.
+        reader: Name of a reader, or `auto`.
+        skim: A checker's skim, for readers of lines.
+        watched: Wraps an open file, for a bar of how much of it is read.
 
-def _is_document(text: bytes) -> bool:
-    """The first line is no whole JSON value, the second goes on as a document would, and none after it is an object."""
-    first, newline, rest = text.partition(b"\n")
-    if not newline or rest[:1] not in (b" ", b"\t", b"}", b'"', b"\r") or _decodes(first):
-        return False
-    return not any(line.startswith(b"{") and _decodes(line) for line in rest.split(b"\n"))
+    Raises:
+        TraceUnreadable: it cannot be opened, or a reader was chosen that does not read such.
 
-
-def _decodes(line: bytes) -> bool:
-    try:
-        decode(line)
-    except NotJSON:
-        return False
-    return True
+    Example:
+        >>> list(items_in("/nowhere"))
+        Traceback (most recent call last):
+        runengine.errors.TraceUnreadable: /nowhere: No such file or directory
+    """
+    if reader in DATABASE_READERS or (reader == AUTO and is_database_url(path)):
+        known = DATABASE_READERS.values() if reader == AUTO else (DATABASE_READERS[reader],)
+        # The last one says what was expected of a database that is of no kind.
+        chosen = next((each for each in known if each.recognises(path)), tuple(known)[-1])
+        yield from chosen.read(path)
+        return
+    with open_input(path) as file, watched(file) as bytes_of:
+        yield from read_items(path, bytes_of, skim, reader)

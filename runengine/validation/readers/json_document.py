@@ -11,13 +11,15 @@ import json
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Generator, Iterator
-from typing import BinaryIO, Final
+from io import BufferedReader
+from typing import BinaryIO, Final, cast
 
 from runengine.dialects.wire import NotJSON, decode
 from runengine.validation.observations import Item, Unreadable
 from runengine.validation.readers.envelopes import items_of
+from runengine.validation.readers.reader import Head, Reader, Recorded
 
-__all__ = ["DOCUMENT_BYTES_MAX", "ELEMENT_CHARS_MAX", "read_json_array", "read_json_document"]
+__all__ = ["DOCUMENT_BYTES_MAX", "ELEMENT_CHARS_MAX", "READER", "read_json_array", "read_json_document"]
 
 DOCUMENT_BYTES_MAX: Final = 256 * 1024 * 1024
 """Largest document that is read whole."""
@@ -29,6 +31,8 @@ _CHUNK: Final = 1024 * 1024
 _CUT_CHARS: Final = 16
 """An error at least so far before the end of the text is not due to the text ending there."""
 
+_SNIFF: Final = 1024
+_BLANK: Final = b" \t\r\n"
 _SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")
 _scan: Final = json.JSONDecoder().raw_decode
 
@@ -167,3 +171,50 @@ def _end_of_element(window: _Window) -> int | None:
                 return None
         except (ValueError, RecursionError):
             return None
+
+
+def _recognises(head: Head) -> bool:
+    text = head.text
+    if b"\0" in head.start[:_SNIFF]:
+        return False
+    return (text.startswith(b"[") and _is_array(text)) or (text.startswith(b"{") and _is_document(text))
+
+
+def _is_array(text: bytes) -> bool:
+    """Whether it may hold runs (a log's `[INFO] …` and an array of arrays do not), and is not the first of lines."""
+    first, newline, rest = text.partition(b"\n")
+    if first[1:].lstrip(_BLANK)[:1] not in (b"", b"{", b"]"):
+        return False
+    return not (newline and rest.strip(_BLANK) and _decodes(first))
+
+
+def _is_document(text: bytes) -> bool:
+    """The first line is no whole JSON value, the second goes on as a document would, and none after it is an object."""
+    first, newline, rest = text.partition(b"\n")
+    if not newline or rest[:1] not in (b" ", b"\t", b"}", b'"', b"\r") or _decodes(first):
+        return False
+    return not any(line.startswith(b"{") and _decodes(line) for line in rest.split(b"\n"))
+
+
+def _decodes(line: bytes) -> bool:
+    try:
+        decode(line)
+    except NotJSON:
+        return False
+    return True
+
+
+def _read(recorded: Recorded) -> Iterator[Item]:
+    start = cast("BufferedReader", recorded.file).peek(_SNIFF)[:_SNIFF]
+    begins = Head(name=recorded.name, start=start).text[:1]
+    yield from (read_json_array if begins == b"[" else read_json_document)(recorded.file)
+
+
+READER: Final = Reader(
+    name="json",
+    says="a JSON document: an array of snapshots, a list response, one run",
+    suffixes=(".json",),
+    recognises=_recognises,
+    read=_read,
+)
+"""For the registry."""

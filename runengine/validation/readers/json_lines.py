@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import BinaryIO, Final
+from collections.abc import Iterator
+from io import BufferedReader
+from typing import BinaryIO, Final, cast
 
 from runengine.dialects.wire import NotJSON, decode
-from runengine.validation.observations import Item, Observation, Passed, Unreadable
+from runengine.validation.observations import Item, Skimming, Unreadable
 from runengine.validation.readers.envelopes import items_of
+from runengine.validation.readers.reader import Reader, Recorded
 
-__all__ = ["GIVE_UP_AFTER", "LINE_BYTES_MAX", "numbered_lines", "read_json_lines"]
+__all__ = ["GIVE_UP_AFTER", "LINE_BYTES_MAX", "READER", "numbered_lines", "read_json_lines"]
 
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Longest line that is read."""
@@ -19,6 +21,8 @@ GIVE_UP_AFTER: Final = 100
 
 _CHUNK_BYTES: Final = 256 * 1024
 _SPACE: Final = b" \t\r\n"
+_SNIFF: Final = 1024
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
@@ -47,7 +51,7 @@ def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
         yield number, b"".join(begun) if size <= LINE_BYTES_MAX else None
 
 
-def read_json_lines(file: BinaryIO, skim: Callable[[bytes], bool] | None = None) -> Iterator[Item]:
+def read_json_lines(file: BinaryIO, skim: Skimming | None = None) -> Iterator[Item]:
     r"""Items of a JSON Lines file.
 
     Example:
@@ -60,7 +64,7 @@ def read_json_lines(file: BinaryIO, skim: Callable[[bytes], bool] | None = None)
         if line is None:
             yield Unreadable(line=number, problem=f"the line is longer than {LINE_BYTES_MAX} bytes")
             continue
-        if skim is not None and skim(line):
+        if skim is not None and skim(line, number):
             good = True
             continue
         if not line.strip(_SPACE):
@@ -76,9 +80,28 @@ def read_json_lines(file: BinaryIO, skim: Callable[[bytes], bool] | None = None)
                 return
             continue
         for item in items_of(value, number):
-            good = good or isinstance(item, (Observation, Passed))
+            good = good or not isinstance(item, Unreadable)
             yield item
 
 
 def _start(line: bytes) -> str:
     return line[:80].decode("utf-8", "backslashreplace").rstrip()
+
+
+def _read(recorded: Recorded) -> Iterator[Item]:
+    # A file that is no text at all is said to be none once, instead of line by line.
+    start = cast("BufferedReader", recorded.file).peek(_SNIFF)[:_SNIFF]
+    if start.startswith(_UTF_16) or b"\0" in start:
+        yield Unreadable(line=0, problem="zero bytes or a UTF-16 mark: expected JSON or an event stream in UTF-8")
+    else:
+        yield from read_json_lines(recorded.file, recorded.skim)
+
+
+READER: Final = Reader(
+    name="json-lines",
+    says="JSON Lines: one snapshot, envelope or list a line",
+    suffixes=(".jsonl", ".ndjson"),
+    recognises=lambda _head: True,
+    read=_read,
+)
+"""For the registry."""

@@ -8,8 +8,9 @@ from typing import Final
 from runengine.dialects.kotlin_sql import is_kotlin_sql, masked, read_runs
 from runengine.errors import DialectError, TraceUnreadable
 from runengine.validation.observations import Observation
+from runengine.validation.readers.reader import DatabaseReader
 
-__all__ = ["read_kotlin_sql"]
+__all__ = ["READER", "read_kotlin_sql"]
 
 _NEITHER: Final = (
     "it is neither a runengine store nor does it have the kotlin-sql tables (no table RunObject); runengine store init "
@@ -38,3 +39,12 @@ def read_kotlin_sql(url: str) -> Iterator[Observation]:
             yield Observation(document, number)
     except DialectError as error:
         raise TraceUnreadable(masked(url), 0, 0, str(error).removeprefix(f"{masked(url)}: ")) from None
+
+
+READER: Final = DatabaseReader(
+    name="kotlin-sql",
+    says="the tables of the Kotlin (ktorm) document",
+    recognises=lambda _url: True,
+    read=read_kotlin_sql,
+)
+"""For the registry."""

@@ -12,15 +12,26 @@ from typing import BinaryIO, Final
 from attrs import Factory, define
 
 from runengine.dialects.wire import NotJSON, decode
-from runengine.validation.observations import Item, Observation, Passed, StreamEnd, Unreadable
+from runengine.validation.observations import (
+    COMPANIONS,
+    Companion,
+    CompanionKind,
+    Item,
+    Observation,
+    Passed,
+    StreamEnd,
+    Unreadable,
+)
 from runengine.validation.readers.envelopes import items_of
 from runengine.validation.readers.json_lines import GIVE_UP_AFTER, LINE_BYTES_MAX, numbered_lines
+from runengine.validation.readers.reader import Head, Reader
 
-__all__ = ["read_event_stream"]
+__all__ = ["READER", "read_event_stream"]
 
 _RUN: Final = "thread.run."
 _STEP: Final = "thread.run.step."
 _DONE: Final = b"[DONE]"
+_STARTS: Final = (b"event:", b"data:", b":")
 
 
 @define
@@ -118,8 +129,36 @@ def _own_items(event: _Event) -> Iterator[Item]:
             line=event.line, problem=f"the data of {event.name or 'an event'} is not JSON: {error.problem}"
         )
         return
-    if event.name is not None and (event.name.startswith(_STEP) or not event.name.startswith(_RUN)):
+    kind = _kind_of(event.name)
+    if kind is not None and type(value) is dict:
+        yield Companion(value, kind, event.line, "stream", event.name)
+    elif event.name is not None and (event.name.startswith(_STEP) or not event.name.startswith(_RUN)):
         yield Passed(line=event.line, what=event.name[:80])
-        return
-    for item in items_of(value, event.line):
-        yield item._replace(source="stream", event=event.name) if isinstance(item, Observation) else item
+    else:
+        for item in items_of(value, event.line):
+            if isinstance(item, (Observation, Companion)):
+                yield item._replace(source="stream", event=event.name)
+            else:
+                yield item
+
+
+def _kind_of(event: str | None) -> CompanionKind | None:
+    """What the data of an event is, by its name; None for a run, and for what no one knows."""
+    if event is None:
+        return None
+    family, _, word = event.rpartition(".")
+    return COMPANIONS.get(event if word == "delta" else family)
+
+
+def _recognises(head: Head) -> bool:
+    return head.name.endswith(".sse") or head.text.startswith(_STARTS)
+
+
+READER: Final = Reader(
+    name="sse",
+    says="event streams",
+    suffixes=(".sse",),
+    recognises=_recognises,
+    read=lambda recorded: read_event_stream(recorded.file),
+)
+"""For the registry."""

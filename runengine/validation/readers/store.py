@@ -16,8 +16,9 @@ from runengine.stores.opening import database_of, open_as_made, schema_of
 from runengine.stores.records import Entry, Row
 from runengine.stores.walking import Hole, every_entry, readable_rows, steady
 from runengine.validation.observations import Item, Observation, Unreadable
+from runengine.validation.readers.reader import DatabaseReader
 
-__all__ = ["is_store", "read_store"]
+__all__ = ["READER", "is_store", "read_store"]
 
 _TO_MAKE: Final = "; make a store: "
 """What a store says to do about a file that is not there; to somebody who has runs to check it is no help."""
@@ -110,3 +111,12 @@ def _observation(entry: Entry, run: RunObject) -> Observation:
     return Observation(
         write_run(run), entry.seq, "history", event, created=event == "create", observed_s=entry.at_us / SECOND_US
     )
+
+
+READER: Final = DatabaseReader(
+    name="store",
+    says="a store of this engine: the whole history of each run",
+    recognises=is_store,
+    read=read_store,
+)
+"""For the registry."""
