@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from io import BufferedWriter, RawIOBase, TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import Any, Final, TextIO
 
-from runengine.cli.arguments import generation_number, whole_number
+from runengine.cli.check_options import DESCRIPTION, add_arguments, epilog, options_of, settled
+from runengine.cli.files import Out, output
 from runengine.cli.progress import reading
-from runengine.core.generations import GENERATIONS
-from runengine.core.table import POLICIES, policy_named
-from runengine.dialects.documents import DIALECTS
 from runengine.dialects.kotlin_sql import masked
-from runengine.errors import TraceUnreadable
-from runengine.validation import RULES, Checker, Options, Violation
+from runengine.errors import RunEngineError, TraceUnreadable
+from runengine.validation import Checker, Violation
+from runengine.validation.baseline import Baseline
 from runengine.validation.findings import SEVERITIES, Severity
-from runengine.validation.readers import AUTO, DATABASE_READERS, READERS, expand, items_in
+from runengine.validation.profiling.profile import Profile
+from runengine.validation.readers import DATABASE_READERS, expand, items_in
 from runengine.validation.reports import FORMATS
-from runengine.validation.summary import FORGET_AFTER, SKEW_S, Summary
+from runengine.validation.reports.html import HtmlReport
+from runengine.validation.reports.plain import plain
+from runengine.validation.reports.report import count_of
+from runengine.validation.settings import Settings, is_ignored, read_settings
+from runengine.validation.summary import JOINED, Options, Summary
 
 __all__ = ["add_parser", "run"]
 
-_EPILOG = """\
-examples:
-  runengine check recordings/                      every .json, .jsonl, .ndjson and .sse file below a folder
-  runengine check trace.jsonl --policy documented  only the 11 published steps are legal
-  runengine check - --format jsonl < trace.jsonl   standard input, one violation a line
-  runengine check trace.jsonl --select RE1,RE205   only these rules
-  runengine check sqlite:///runs.db                a store: the whole history of each run; postgresql:// too
-  runengine check sqlite:///kotlin.db              the tables of the Kotlin (ktorm) document, told by their names
-  runengine explain RE205                          what a rule says, and why
-
-exit codes: 0 no violation of severity error; 1 at least one (--fail-on widens it), or a path that cannot be read
-beside others that can; 2 nothing could be checked.
-One file is one recording: what is said of a run is said within it. Of a store, the line is the number of the entry in
-the run's history (runengine runs history); whether the store itself is sound, says runengine store doctor."""
-
-_FORGET_MAX = 1_000_000_000
+_STANDARD: Final = "-"
+_STALE_SHOWN: Final = 5
+_WITHOUT_PROFILE: Final = ("jsonl", "junit", "html", "github")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,147 +41,141 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "check",
         help="check recorded runs",
-        description="Check recorded runs: snapshots in JSON Lines or JSON (bare, enveloped, lists) and event streams.",
-        epilog=_EPILOG,
+        description=DESCRIPTION,
+        epilog=epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "paths",
-        nargs="+",
-        metavar="PATH",
-        help="files, folders, globs, databases (sqlite:///FILE, postgresql://…), or - for standard input",
-    )
-    parser.add_argument("--policy", choices=list(POLICIES), default="practical", help="legal steps (%(default)s)")
-    parser.add_argument(
-        "--generation",
-        type=generation_number,
-        metavar="GN",
-        help=f"hold records to one generation of the schema, {GENERATIONS[0].name} to {GENERATIONS[-1].name}; "
-        "without it, each record to all those it may belong to",
-    )
-    parser.add_argument(
-        "--sampling",
-        choices=["auto", "complete", "polled"],
-        default="auto",
-        help="whether the trace shows every status: auto takes streams and histories for complete, "
-        "all else for polled, where skipped statuses are explained by hidden steps (%(default)s)",
-    )
-    parser.add_argument(
-        "--reader",
-        choices=[AUTO, *READERS],
-        default=AUTO,
-        help="auto tells a file by its beginning, a database by its tables (%(default)s)",
-    )
-    parser.add_argument(
-        "--dialect",
-        choices=(AUTO, *DIALECTS),
-        default=AUTO,
-        help="how the records are written; auto tells each by its keys (%(default)s)",
-    )
-    parser.add_argument(
-        "--select", type=_codes, default=(), metavar="CODES", help="only these rules (and RE901), as RE1,RE205"
-    )
-    parser.add_argument("--ignore", type=_codes, default=(), metavar="CODES", help="all but these")
-    parser.add_argument("--format", choices=list(FORMATS), default="text", help="form of the report (%(default)s)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the report to a file")
-    parser.add_argument(
-        "--fail-on", choices=["error", "warning", "info"], default="error", help="exit 1 from here on (%(default)s)"
-    )
-    parser.add_argument(
-        "--skew", type=_seconds, default=SKEW_S, metavar="S", help="how far clocks may differ, seconds (%(default)s)"
-    )
-    parser.add_argument(
-        "--forget-after",
-        type=whole_number(0, _FORGET_MAX),
-        default=FORGET_AFTER,
-        metavar="N",
-        help="ended runs that are remembered (%(default)s, about 2 kB each)",
-    )
-    parser.add_argument("-v", "--verbose", action="store_true", help="show remarks, statuses and edges too")
+    add_arguments(parser)
     parser.set_defaults(run=run)
-
-
-def _codes(text: str) -> tuple[str, ...]:
-    codes = tuple(code.strip().upper() for code in text.split(",") if code.strip())
-    for code in codes:
-        if not any(known.startswith(code) for known in RULES):
-            raise argparse.ArgumentTypeError(f"no rule begins with {code!r}; rules are {', '.join(RULES)}")
-    return codes
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected seconds >= 0, got {text!r}")
-    return seconds
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, report, and answer with the exit code.
 
     Raises:
-        TraceUnreadable: the report cannot be written.
+        SettingsInvalid: the settings of the project cannot be read.
+        TraceUnreadable: the baseline cannot be read, or the report cannot be written.
     """
-    options = Options(
-        policy=policy_named(arguments.policy),
-        generation=arguments.generation,
-        sampling=arguments.sampling,
-        skew_s=arguments.skew,
-        forget_after=arguments.forget_after,
-        select=arguments.select,
-        ignore=arguments.ignore,
-        dialect=arguments.dialect,
-    )
-    checker = Checker(options)
-    with _output(arguments.output, arguments.paths) as out:
+    settings = Settings() if arguments.no_settings else read_settings()
+    settled(arguments, settings)
+    options = options_of(arguments)
+    known = _known(arguments, settings)
+    written = [path for path in (arguments.output, arguments.write_baseline) if path not in (None, _STANDARD)]
+    if options.join:
+        _say(JOINED)
+    if arguments.profile and arguments.format in _WITHOUT_PROFILE:
+        _say(f"--format {arguments.format} has no place for the profile; text and json have")
+    with _report_to(arguments.output) as out:
         report = FORMATS[arguments.format].make(out, arguments.verbose)
+        if isinstance(report, HtmlReport):
+            report.hold(options)
+        profile = _profile(options) if arguments.profile else None
+        watches = [watch for watch in (profile, report.watch) if watch is not None]
+        checker = Checker(options, watches, _passes(settings, known, bool(arguments.write_baseline)))
         unread: list[str] = []
-        for violation in _violations(arguments.paths, arguments.reader, checker, unread):
+        for violation in _violations(arguments.paths, arguments.reader, checker, unread, written, known):
             report.add(violation)
-        report.close(checker.summary)
+        report.close(checker.summary, profile)
+    if known is not None and checker.summary.observations:
+        _tell_known(known, arguments.write_baseline, options)
     return _exit_code(checker.summary, arguments.fail_on, bool(unread))
 
 
-def _violations(paths: list[str], reader: str, checker: Checker, unread: list[str]) -> Iterator[Violation]:
+def _profile(options: Options) -> Profile:
+    return Profile(options.policy, sampling=options.sampling, skew_s=options.skew_s, forget_after=options.forget_after)
+
+
+def _known(arguments: argparse.Namespace, settings: Settings) -> Baseline | None:
+    """The baseline: one to be written, else the one that is given, else the project's."""
+    if arguments.write_baseline:
+        return Baseline(arguments.write_baseline)
+    if arguments.baseline:
+        return Baseline.read(arguments.baseline)
+    if settings.baseline and settings.file:
+        return Baseline.read(os.path.join(os.path.dirname(settings.file), settings.baseline))  # noqa: PTH118, PTH120
+    return None
+
+
+def _passes(settings: Settings, known: Baseline | None, learning: bool) -> Callable[[Violation], bool] | None:
+    """Whether a violation is reported: none that the project's settings ignore there, and none that is known."""
+    if known is None and not settings.per_path_ignores:
+        return None
+
+    def passes(violation: Violation) -> bool:
+        if is_ignored(settings, violation.path, violation.code):
+            return False
+        if known is not None and learning:
+            known.learn(violation)
+        return known is None or not known.knows(violation)
+
+    return passes
+
+
+def _tell_known(known: Baseline, write_to: str | None, options: Options) -> None:
+    """Write the baseline that was asked for; or say what was known, and what of it no longer occurs."""
+    if write_to:
+        with output(write_to) as out:
+            out.write(known.document().encode())
+        _say(f"{masked(write_to)}: {count_of(len(known), 'finding')} known from now on; --baseline leaves them out")
+        return
+    if known.met:
+        _say(f"{known.file}: {count_of(known.met, 'known finding')} not reported")
+    stale = known.stale(options.reports)
+    if not stale:
+        return
+    missing = sum(count for _, count in stale)
+    shown = [" ".join(filter(None, (each.path, each.code, each.run_id, each.field))) for each, _ in stale]
+    more = f", and {len(stale) - _STALE_SHOWN} more" if len(stale) > _STALE_SHOWN else ""
+    what = f"{', '.join(shown[:_STALE_SHOWN])}{more}"
+    verb = "no longer occurs" if missing == 1 else "no longer occur"
+    _say(f"{known.file}: {count_of(missing, 'known finding')} {verb}: {what}; --write-baseline writes it anew")
+
+
+def _violations(
+    paths: list[str],
+    reader: str,
+    checker: Checker,
+    unread: list[str],
+    written: Iterable[str],
+    known: Baseline | None,
+) -> Iterator[Violation]:
     """Check every path; one that cannot be read is named, added to `unread`, and the rest still checked."""
     for given in paths:
         try:
             for path in [given] if reader in DATABASE_READERS else expand([given]):
+                _not_overwritten(path, written)
                 items = items_in(path, reader=reader, skim=checker.skim, watched=partial(reading, path))
                 yield from checker.check(masked(path), items)
-        except TraceUnreadable as error:
+                if known is not None:
+                    known.checked(masked(path))
+        except _Overwritten as error:
+            raise TraceUnreadable(*error.args) from None
+        except RunEngineError as error:
             unread.append(given)
-            print(f"runengine: {error}", file=sys.stderr)
+            text = str(error)
+            _say(text if isinstance(error, TraceUnreadable) else f"{masked(given)}: {text}")
         except OSError as error:
             unread.append(given)
-            print(f"runengine: {masked(given)}: {error.strerror or error}", file=sys.stderr)
+            _say(f"{masked(given)}: {error.strerror or error}")
 
 
 def _exit_code(summary: Summary, fail_on: Severity, unread: bool) -> int:
     if not summary.observations:
-        print("runengine: nothing was checked: no run was found", file=sys.stderr)
+        _say("nothing was checked: no run was found")
         return 2
     counts = summary.violations
     failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
     return 1 if unread or any(counts[severity] for severity in failing) else 0
 
 
-@contextmanager
-def _output(path: str | None, inputs: list[str]) -> Iterator[TextIO]:
-    if path is None:
-        yield sys.stdout
-        return
-    if any(_same_file(path, given) for given in inputs):
-        raise TraceUnreadable(path, 0, 0, "it is an input, which the report would overwrite; choose another file")
-    try:
-        file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise TraceUnreadable(path, 0, 0, f"cannot be written: {error.strerror}") from None
-    with file:
-        yield file
+class _Overwritten(Exception):
+    """A file that is read is one that would be written."""
+
+
+def _not_overwritten(path: str, written: Iterable[str]) -> None:
+    for other in written:
+        if _same_file(path, other):
+            raise _Overwritten(masked(other), 0, 0, "it is an input, which would be overwritten; choose another file")
 
 
 def _same_file(path: str, other: str) -> bool:
@@ -196,3 +183,40 @@ def _same_file(path: str, other: str) -> bool:
         return Path(path).samefile(other)
     except (OSError, ValueError):
         return False
+
+
+class _Bytes(RawIOBase):
+    """What goes to a file that is kept whole or not at all; nowhere, once that is over."""
+
+    def __init__(self, out: Out) -> None:
+        super().__init__()
+        self.out: Out | None = out
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        if self.out is not None:
+            self.out.write(bytes(data))
+        return len(data)
+
+
+@contextmanager
+def _report_to(path: str | None) -> Iterator[TextIO]:
+    """Standard output, or a file that is written whole or not at all."""
+    if path is None or path == _STANDARD:
+        yield sys.stdout
+        return
+    with output(path) as out:
+        raw = _Bytes(out)
+        text = TextIOWrapper(BufferedWriter(raw), encoding="utf-8", errors="backslashreplace")
+        try:
+            yield text
+            text.flush()
+        finally:
+            raw.out = None
+            text.close()
+
+
+def _say(text: str) -> None:
+    print(f"runengine: {plain(text)}", file=sys.stderr)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from runengine.cli.arguments import generation_number
 from runengine.cli.files import output
 from runengine.core.candidates import span
+from runengine.core.fields import FIELDS
 from runengine.core.generations import GENERATIONS
 from runengine.dialects import encode
 from runengine.dialects.detection import Detection, detect
@@ -44,6 +45,9 @@ KOTLIN_SQL: Final = "kotlin-sql"
 """The dialect that is tables."""
 
 _NOT_TABLES: Final = f"kotlin-sql is tables: expected {ADDRESS}"
+_ALWAYS: Final = tuple(f.name for f in FIELDS.values() if all(f.required_in(g.number) for g in GENERATIONS))
+"""Keys that no record of any generation lacks."""
+
 _BATCH: Final = 1000
 _TOLD_MAX: Final = 20
 
@@ -130,6 +134,10 @@ def _items(path: str, dialect: str) -> Iterator[Iterator[Item]]:
 def _observed(items: Iterable[Item], teller: _Teller) -> Iterator[Observation]:
     for item in items:
         if isinstance(item, Observation):
+            lacking = [] if item.columns is None else [name for name in _ALWAYS if name not in item.columns]
+            if lacking:
+                problem = f"the table has no column for {', '.join(lacking)}: its rows are not whole records"
+                raise TraceUnreadable(teller.path, 0, 0, f"{problem}, so none is written")
             teller.runs += 1
             yield item
         elif not isinstance(item, StreamEnd):
@@ -197,7 +205,7 @@ class _Teller:
     """Tells of losses on standard error: the first of each kind of loss line by line, then counts."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self.path = path
         self.runs = 0
         self.losses = Counter[Loss]()
         self.unreadable = 0
@@ -232,7 +240,7 @@ class _Teller:
             print(f"runengine convert: {self.unwritten:,} times: {said}", file=sys.stderr)
 
     def _tell(self, line: int, what: str) -> None:
-        print(f"{self._path}:{line}: {what}", file=sys.stderr)
+        print(f"{self.path}:{line}: {what}", file=sys.stderr)
 
 
 def _said(loss: Loss) -> str:

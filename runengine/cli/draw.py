@@ -1,4 +1,4 @@
-"""`runengine draw`: the lifecycle of a policy in one of seven formats, or the whole folder of diagrams."""
+"""`runengine draw`: a lifecycle, the run's or that of an object around it, or the whole folder of diagrams."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from runengine.cli.drawing import recorded
+from runengine.core.companions import LIFECYCLES
 from runengine.core.table import POLICIES, PRACTICAL
 from runengine.dialects.pages import spelling_page
-from runengine.rendering import FORMATS, gallery, graph_of
+from runengine.rendering import FORMATS, WEIGHTED_FORMATS, Graph, gallery, graph_of, graph_of_lifecycle
 
 __all__ = ["add_parser", "folder_files", "run"]
 
@@ -19,6 +21,8 @@ _EPILOG: Final = """\
 examples:
   runengine draw                                         Mermaid, practical policy, to stdout
   runengine draw --format svg --policy documented -o lifecycle.svg
+  runengine draw --object step --format svg -o step.svg
+  runengine draw --format svg --with recordings/ -o seen.svg   how often each step was taken, the illegal ones in red
   runengine draw --format dot | dot -Tpng -o lifecycle.png
   runengine draw --all diagrams                          every format of every policy, with an index
   runengine draw --all diagrams --check                  in CI: name each file that differs
@@ -53,7 +57,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     # No argparse defaults: beside --all an explicit choice has to be told from none.
     parser.add_argument("--format", choices=tuple(FORMATS), help=f"what to write (default: {_DEFAULT_FORMAT})")
     parser.add_argument("--policy", choices=tuple(POLICIES), help=f"which edges (default: {PRACTICAL.name})")
+    parser.add_argument("--object", choices=tuple(LIFECYCLES), help="draw an object around the run instead of the run")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to FILE instead of stdout")
+    parser.add_argument(
+        "--with",
+        dest="traces",
+        nargs="+",
+        metavar="TRACE",
+        help="draw what is recorded there along the edges: files, folders, globs, databases, as runengine check takes",
+    )
     parser.add_argument("--all", metavar="DIR", type=Path, help="write every format of every policy into DIR")
     parser.add_argument("--check", action="store_true", help="with --all: write nothing, name what differs, exit 1")
     parser.set_defaults(run=run)
@@ -66,8 +78,12 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         The exit status: 0 done, 1 a file of `--check` differs, 2 misuse or a path that cannot be read or written.
 
+    Raises:
+        TraceUnreadable: a recording of `--with` cannot be read, or has no run.
+
     Example:
-        >>> run(argparse.Namespace(all=None, check=True, format=None, policy=None, output=None))
+        >>> nothing = dict.fromkeys(("all", "format", "policy", "object", "traces", "output"))
+        >>> run(argparse.Namespace(check=True, **nothing))
         2
     """
     problem = _misuse(args)
@@ -88,9 +104,15 @@ def run(args: argparse.Namespace) -> int:
 def _misuse(args: argparse.Namespace) -> str | None:
     if args.check and args.all is None:
         return "--check compares a folder: give it with --all DIR"
+    if args.object is not None and args.policy is not None:
+        return f"--policy says how a run may live; a {LIFECYCLES[args.object].thing} has one table: leave it out"
+    if args.traces is not None and args.object is not None:
+        return "--with draws recorded runs: leave out --object"
+    if args.traces is not None and (args.format or _DEFAULT_FORMAT) not in WEIGHTED_FORMATS:
+        return f"--with is drawn as {', '.join(WEIGHTED_FORMATS)}: {args.format} has no place for a count"
     if args.all is not None:
-        for option in ("format", "policy", "output"):
-            if getattr(args, option) is not None:
+        for option in ("format", "policy", "object", "with", "output"):
+            if getattr(args, "traces" if option == "with" else option) is not None:
                 return f"--all writes every format of every policy under its own name: leave out --{option}"
     return None
 
@@ -101,11 +123,21 @@ def _refuse(problem: str) -> int:
 
 
 def _draw(args: argparse.Namespace) -> None:
-    text = FORMATS[args.format or _DEFAULT_FORMAT].render(graph_of(POLICIES[args.policy or PRACTICAL.name]))
+    kind = args.format or _DEFAULT_FORMAT
+    if args.traces is not None:
+        text = WEIGHTED_FORMATS[kind](recorded(args.traces, POLICIES[args.policy or PRACTICAL.name]))
+    else:
+        text = FORMATS[kind].render(_graph(args))
     if args.output is None:
         sys.stdout.write(text)
     else:
         args.output.write_bytes(text.encode())
+
+
+def _graph(args: argparse.Namespace) -> Graph:
+    if args.object is not None:
+        return graph_of_lifecycle(LIFECYCLES[args.object])
+    return graph_of(POLICIES[args.policy or PRACTICAL.name])
 
 
 def _write_folder(folder: Path) -> int:

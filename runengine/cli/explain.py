@@ -1,4 +1,4 @@
-"""`runengine explain`: what a rule says, why, its source, an example that breaks it and one that does not."""
+"""`runengine explain`: what a rule says and why, with an example that breaks it; or one run's whole life."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from runengine.cli import explaining
 from runengine.dialects import DIALECTS
 from runengine.dialects.pages import dialect_page
 from runengine.errors import TraceUnreadable
@@ -26,6 +27,7 @@ _EPILOG = """\
 examples:
   runengine explain RE201       one rule
   runengine explain             every rule, a line each
+  runengine explain --run run_5Xg recordings/     one run's whole life, each finding at its place
   runengine explain --all docs/reference          write the reference pages
   runengine explain --all docs/reference --check  in CI: name each page that is stale"""
 
@@ -34,14 +36,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command to the parser."""
     parser = commands.add_parser(
         "explain",
-        help="what a rule says, and why",
-        description="What a rule says, why, its source, an example that breaks it and one that does not.",
+        help="what a rule says, and why; or one run's whole life",
+        description="What a rule says, why, its source, an example that breaks it and one that does not. With --run: "
+        "one run's whole life, as recorded, each finding at its place.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("code", nargs="?", metavar="CODE", help="a rule's code or name, as RE201 or missing-stamp")
+    parser.add_argument(
+        "given",
+        nargs="*",
+        metavar="CODE | PATH",
+        help="a rule's code or name, as RE201 or missing-stamp; with --run: files, folders, globs, databases, or -",
+    )
     parser.add_argument("--all", metavar="DIR", type=Path, help="write the reference pages into DIR")
     parser.add_argument("--check", action="store_true", help="with --all: write nothing, name stale pages, exit 1")
+    explaining.add_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,21 +60,46 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         TraceUnreadable: a page cannot be written.
     """
+    misuse = _misuse(arguments)
+    if misuse is not None:
+        print(f"runengine: {misuse}", file=sys.stderr)
+        return 2
+    if arguments.run_id is not None:
+        return explaining.explain_run(arguments.run_id, arguments.given, arguments)
     if arguments.all is not None:
         return _pages(arguments.all, arguments.check)
-    if arguments.check:
-        print("runengine: --check goes with --all DIR", file=sys.stderr)
-        return 2
-    if arguments.code is None:
-        for rule in RULES.values():
-            print(f"{rule.code}  {rule.severity:<7}  {rule.name}")
-        return 0
+    if arguments.given:
+        return _rule(arguments.given[0])
+    for rule in RULES.values():
+        print(f"{rule.code}  {rule.severity:<7}  {rule.name}")
+    return 0
+
+
+def _misuse(arguments: argparse.Namespace) -> str | None:
+    """What does not go together, in one line."""
+    if arguments.check and arguments.all is None:
+        return "--check goes with --all DIR"
+    if arguments.run_id is not None:
+        if arguments.all is not None:
+            return "--run and --all do not go together"
+        if not arguments.run_id:
+            return "--run takes an id, or its beginning"
+        return None if arguments.given else "--run ID takes the paths to look in, as `--run ID recordings/`"
+    for name in explaining.OPTIONS:
+        if getattr(arguments, name) is not None:
+            return f"--{name} goes with --run ID"
+    if len(arguments.given) > 1:
+        return f"one rule at a time, got {', '.join(map(repr, arguments.given))}"
+    return None
+
+
+def _rule(given: str) -> int:
     by_name = {rule.name: rule for rule in RULES.values()}
-    found = RULES.get(arguments.code.upper()) or by_name.get(arguments.code.lower())
+    found = RULES.get(given.upper()) or by_name.get(given.lower())
     if found is None:
-        near = get_close_matches(arguments.code.upper(), RULES, n=3) or get_close_matches(arguments.code, by_name, n=3)
+        near = get_close_matches(given.upper(), RULES, n=3) or get_close_matches(given, by_name, n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else "; `runengine explain` lists them"
-        print(f"runengine: there is no rule {arguments.code!r}{hint}", file=sys.stderr)
+        print(f"runengine: there is no rule {given!r}{hint}", file=sys.stderr)
         return 2
     print(as_text(found), end="")
     return 0

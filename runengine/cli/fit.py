@@ -18,7 +18,7 @@ from runengine.cli.arguments import whole_number
 from runengine.cli.files import output
 from runengine.dialects.documents import DIALECTS
 from runengine.dialects.kotlin_sql import is_database_url, masked
-from runengine.errors import TraceUnreadable
+from runengine.errors import MissingExtra, TraceUnreadable
 from runengine.validation.observations import Item, Unreadable
 from runengine.validation.readers import AUTO, expand, items_in
 
@@ -165,6 +165,8 @@ def _read(paths: list[str], reading: Reading) -> bool:
                     reading.add(unread.among(masked(path), items))
         except TraceUnreadable as error:
             unread.say(str(error))
+        except MissingExtra as error:
+            unread.say(f"{masked(given)}: {error}")
         except OSError as error:
             unread.say(f"{masked(given)}: {error.strerror or error}")
     return unread.some

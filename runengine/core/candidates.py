@@ -32,13 +32,14 @@ def era_of(created_at: object) -> int:
     return bisect_right(_PUBLISHED_S, created_at + _DAY_S) - 1 if type(created_at) is int else -1
 
 
-def candidates_of(status: object, keys: Container[str], era: int) -> tuple[int, ...]:
+def candidates_of(status: object, keys: Container[str], era: int, unknown: Container[str] = ()) -> tuple[int, ...]:
     """The numbers of the generations that are contradicted least.
 
     Args:
         status: The record's status.
         keys: Its keys.
         era: From `era_of`.
+        unknown: Fields of which it is not known whether the record has them.
 
     Returns:
         At least one, in order.
@@ -47,8 +48,9 @@ def candidates_of(status: object, keys: Container[str], era: int) -> tuple[int, 
         >>> candidates_of("queued", {"id", "model", "tools", "file_ids", "temperature"}, -1)
         (5, 6, 7)
     """
+    told = [f for f in FIELDS.values() if f.name not in unknown]
     contradictions = [
-        sum((not f.declared_in(g)) if f.name in keys else f.required_in(g) for f in FIELDS.values())
+        sum((not f.declared_in(g)) if f.name in keys else f.required_in(g) for f in told)
         + (status == INCOMPLETE and g < INCOMPLETE_FIRST)
         + (era >= 0 and g > era)
         for g in range(len(GENERATIONS))

@@ -2,6 +2,23 @@
 
 from runengine.rendering.formats import FORMATS, Format
 from runengine.rendering.gallery import gallery
-from runengine.rendering.graph import Arrow, Edge, Graph, Node, graph_of
+from runengine.rendering.graph import Arrow, Edge, Graph, Node, graph_of, graph_of_lifecycle
+from runengine.rendering.weighted_formats import WEIGHTED_FORMATS
+from runengine.rendering.weights import Odd, Weight, WeightedGraph, weighted
 
-__all__ = ["FORMATS", "Arrow", "Edge", "Format", "Graph", "Node", "gallery", "graph_of"]
+__all__ = [
+    "FORMATS",
+    "WEIGHTED_FORMATS",
+    "Arrow",
+    "Edge",
+    "Format",
+    "Graph",
+    "Node",
+    "Odd",
+    "Weight",
+    "WeightedGraph",
+    "gallery",
+    "graph_of",
+    "graph_of_lifecycle",
+    "weighted",
+]

@@ -21,16 +21,16 @@ def render(graph: Graph) -> str:
         >>> render(graph_of(DOCUMENTED)).splitlines()[0]
         'digraph "run" {'
     """
-    birth = graph.birth
+    birth, nothing = graph.birth, _quoted(f"(no {graph.thing})")
     return "\n".join(
         (
-            'digraph "run" {',
+            f"digraph {_quoted(graph.thing)} {{",
             f'  graph [rankdir=LR, labelloc=t, fontname="Helvetica", label={_quoted(graph.title)}];',
             '  node [shape=box, style="rounded,filled", fillcolor="#e9f1fd", color="#2f5d9f", fontname="Helvetica"];',
             '  edge [fontname="Helvetica", fontsize=11];',
-            '  "(no run)" [shape=point, width=0.15, color="#1f2933", fillcolor="#1f2933"];',
+            f'  {nothing} [shape=point, width=0.15, color="#1f2933", fillcolor="#1f2933"];',
             *(_node(node) for node in graph.nodes),
-            f'  "(no run)" -> {_quoted(birth.target)} [label={_quoted(birth.event)}];',
+            f"  {nothing} -> {_quoted(birth.target)} [label={_quoted(birth.event)}];",
             *(_edge(edge) for edge in graph.moves),
             "}",
             "",

@@ -9,13 +9,27 @@ from typing import Final, get_args
 
 from attrs import frozen
 
-from runengine.core.statuses import STATUS_INFO, STATUSES, Status
+from runengine.core.companions import Lifecycle
+from runengine.core.statuses import STATUS_INFO, STATUSES
 from runengine.core.table import TERMINAL, Breadth, Policy
 
-__all__ = ["BREADTHS", "BREADTH_MEANING", "Arrow", "Edge", "Graph", "Node", "graph_of", "one_line"]
+__all__ = [
+    "BREADTHS",
+    "BREADTH_MEANING",
+    "Arrow",
+    "Edge",
+    "Graph",
+    "Node",
+    "graph_of",
+    "graph_of_lifecycle",
+    "one_line",
+]
 
 BREADTHS: Final[tuple[Breadth, ...]] = get_args(Breadth)
 """The breadths, narrowest first."""
+
+RUN: Final = "run"
+"""What most graphs are the life of."""
 
 BREADTH_MEANING: Final[dict[Breadth, str]] = {
     "documented": "the published diagram",
@@ -40,7 +54,7 @@ class Node:
         True
     """
 
-    status: Status
+    status: str
     initial: bool
     terminal: bool
     meaning: str
@@ -64,8 +78,8 @@ class Edge:
     """
 
     event: str
-    source: Status | None
-    target: Status
+    source: str | None
+    target: str
     breadth: Breadth
     guards: tuple[str, ...]
     evidence: str
@@ -91,8 +105,8 @@ class Arrow:
         'start'
     """
 
-    source: Status
-    target: Status
+    source: str
+    target: str
     edges: tuple[Edge, ...]
 
     @property
@@ -114,6 +128,7 @@ class Graph:
         name: The policy's name.
         nodes: The statuses.
         edges: Every row, `create` and `modify` included.
+        thing: What it is the life of; anything but a run has one table and no policies.
 
     Example:
         >>> from runengine.core.table import PERMISSIVE
@@ -125,18 +140,32 @@ class Graph:
     name: str
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    thing: str = RUN
 
     @property
     def title(self) -> str:
         """The heading of every rendering."""
-        return f"Lifecycle of a run: {self.name} policy"
+        return f"Lifecycle of a {self.thing}: {self.name} policy" if self.of_run else f"Lifecycle of a {self.thing}"
+
+    @property
+    def of_run(self) -> bool:
+        """Whether it is the lifecycle of a run, under a policy."""
+        return self.thing == RUN
+
+    def origin(self, breadth: Breadth) -> str:
+        """Where edges of a breadth come from, for legends."""
+        return BREADTH_MEANING[breadth] if self.of_run else "the published documents"
 
     @property
     def tally(self) -> str:
         """How many edges there are, by breadth."""
         counts = [(breadth, sum(edge.breadth == breadth for edge in self.moves)) for breadth in BREADTHS]
         parts = [f"{count} {breadth}" for breadth, count in counts if count]
-        return f"{parts[0]} edges" if len(parts) == 1 else f"{len(self.moves)} edges: {', '.join(parts)}"
+        return (
+            f"{parts[0]} edge{'s' * (len(self.moves) != 1)}"
+            if len(parts) == 1
+            else f"{len(self.moves)} edges: {', '.join(parts)}"
+        )
 
     @property
     def birth(self) -> Edge:
@@ -151,7 +180,7 @@ class Graph:
     @property
     def arrows(self) -> tuple[Arrow, ...]:
         """`moves` with those between the same two statuses brought together."""
-        pairs: dict[tuple[Status, Status], list[Edge]] = {}
+        pairs: dict[tuple[str, str], list[Edge]] = {}
         for edge in self.moves:
             if edge.source is not None:
                 pairs.setdefault((edge.source, edge.target), []).append(edge)
@@ -191,6 +220,44 @@ def graph_of(policy: Policy) -> Graph:
                 evidence=one_line(row.evidence),
             )
             for row in policy.rows
+        ),
+    )
+
+
+def graph_of_lifecycle(lifecycle: Lifecycle) -> Graph:
+    """The graph of an object's lifecycle around the run.
+
+    Args:
+        lifecycle: Its table.
+
+    Example:
+        >>> from runengine.core.companions import THREAD
+        >>> graph = graph_of_lifecycle(THREAD)
+        >>> graph.title, [arrow.label for arrow in graph.arrows]
+        ('Lifecycle of a thread', ['create_run', 'end_run'])
+    """
+    return Graph(
+        name=lifecycle.name,
+        thing=lifecycle.thing,
+        nodes=tuple(
+            Node(
+                status=stage.name,
+                initial=stage.name == lifecycle.initial,
+                terminal=stage.name in lifecycle.terminal,
+                meaning=one_line(stage.meaning),
+            )
+            for stage in lifecycle.stages
+        ),
+        edges=tuple(
+            Edge(
+                event=row.event,
+                source=row.source,
+                target=row.target,
+                breadth="documented",
+                guards=(),
+                evidence=one_line(row.evidence),
+            )
+            for row in lifecycle.rows
         ),
     )
 

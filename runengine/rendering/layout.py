@@ -65,7 +65,7 @@ class Box:
         160
     """
 
-    status: Status
+    status: str
     x: int
     y: int
     width: int
@@ -182,7 +182,7 @@ def _boxes(graph: Graph) -> tuple[Box, ...]:
     spine = _MARGIN + _START + 2 * _BOX_W + outer + inner + _BOX_W // 2
     near, far = _BOX_W + inner, 2 * _BOX_W + inner + outer
     axis_y = _HEAD + _RAIL * len(_rails(graph.arrows, -1)) + _RAIL_FIRST + _PITCH * (len(ABOVE) - 1) + _FIRST_ROW
-    places: dict[Status, Point] = {
+    places: dict[str, Point] = {
         **dict(zip(AXIS, ((spine + dx, axis_y) for dx in (-far, -near, near, far)), strict=True)),
         **{status: (spine, axis_y - _FIRST_ROW - _PITCH * row) for row, status in enumerate(ABOVE)},
         **{status: (spine, axis_y + _FIRST_ROW + _PITCH * row) for row, status in enumerate(BELOW)},
@@ -220,7 +220,7 @@ def _rails(arrows: Sequence[Arrow], way: int) -> list[Arrow]:
 
 @frozen(kw_only=True)
 class _Router:
-    boxes: dict[Status, Box]
+    boxes: dict[str, Box]
     arrows: tuple[Arrow, ...]
 
     def wire(self, arrow: Arrow) -> Wire:
@@ -258,7 +258,7 @@ class _Router:
         label = Label(text=arrow.label, x=last.x, y=y + _OVER)
         return Wire(arrow=arrow, corners=(start, (start[0], y), (stop[0], y), stop), label=label)
 
-    def _stub(self, arrow: Arrow, status: Status, down: int) -> Point:
+    def _stub(self, arrow: Arrow, status: str, down: int) -> Point:
         """Where a wire touches the lower (1) or upper (-1) edge of a box on the axis.
 
         Outermost the rails, the longest first, then the endings, the farthest first: so no two from one box cross.
@@ -272,9 +272,9 @@ class _Router:
         return box.x - self._side(status) * inwards, box.y + down * box.height // 2
 
     @staticmethod
-    def _side(status: Status) -> int:
+    def _side(status: str) -> int:
         return -1 if status in AXIS[:2] else 1
 
     @staticmethod
-    def _is_outer(status: Status) -> bool:
+    def _is_outer(status: str) -> bool:
         return status in (AXIS[0], AXIS[-1])

@@ -18,8 +18,8 @@ def render(graph: Graph) -> str:
         >>> render(graph_of(DOCUMENTED)).splitlines()[0]
         '# Lifecycle of a run: documented policy'
     """
-    note = "`modify` keeps the status, so it is in no picture and not counted."
-    return f"# {_text(graph.title)}\n\n{graph.tally}. {note}\n\n{table(graph)}"
+    note = " `modify` keeps the status, so it is in no picture and not counted." if graph.of_run else ""
+    return f"# {_text(graph.title)}\n\n{graph.tally}.{note}\n\n{table(graph)}"
 
 
 def table(graph: Graph) -> str:
@@ -32,11 +32,11 @@ def table(graph: Graph) -> str:
         | `start` | `queued` | `in_progress` | documented | | FACTS §6.1: drawn in the published diagram |
     """
     head = ("| event | source | target | policy | guards | evidence |", "|---|---|---|---|---|---|")
-    return "\n".join((*head, *(_row(edge) for edge in graph.edges), ""))
+    return "\n".join((*head, *(_row(edge, graph.thing) for edge in graph.edges), ""))
 
 
-def _row(edge: Edge) -> str:
-    source = f"`{edge.source}`" if edge.source else "(no run)"
+def _row(edge: Edge, thing: str) -> str:
+    source = f"`{edge.source}`" if edge.source else f"(no {thing})"
     guards = ", ".join(f"`{guard}`" for guard in edge.guards)
     cells = (f"`{edge.event}`", source, f"`{edge.target}`", edge.breadth, guards, _text(edge.evidence))
     return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"

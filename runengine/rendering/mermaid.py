@@ -32,11 +32,15 @@ def render(graph: Graph) -> str:
             f"    [*] --> {graph.birth.target}: {graph.birth.event}",
             *(f"    {edge.source} --> {edge.target}: {_label(edge)}" for edge in graph.moves),
             *(f"    {status} --> [*]" for status in terminal),
-            "    classDef terminal fill:#f3efe7,stroke:#6f6455,color:#3b342a",
-            f"    class {','.join(terminal)} terminal",
+            *(_terminal(terminal) if terminal else ()),
             "",
         )
     )
+
+
+def _terminal(statuses: list[str]) -> tuple[str, str]:
+    styled = "    classDef terminal fill:#f3efe7,stroke:#6f6455,color:#3b342a"
+    return styled, f"    class {','.join(statuses)} terminal"
 
 
 def _label(edge: Edge) -> str:

@@ -34,9 +34,9 @@ def render(graph: Graph) -> str:
         f'xmlns:runengine="{NAMESPACE}"',
         'version="1.0"',
         'datamodel="null"',
-        'name="run"',
+        f'name="{graph.thing.replace(" ", "_")}"',
         f'initial="{graph.birth.target}"',
-        f'runengine:policy="{escape(graph.name)}"',
+        *((f'runengine:policy="{escape(graph.name)}"',) if graph.of_run else ()),
     )
     nodes = (line for node in graph.nodes for line in _node(graph, node))
     return "\n".join(

@@ -8,18 +8,21 @@ from html import escape
 from typing import Final
 
 from runengine.core.table import Breadth
-from runengine.rendering.graph import BREADTH_MEANING, BREADTHS, Graph
+from runengine.rendering.graph import BREADTHS, Graph
 from runengine.rendering.layout import LABEL_SIZE, Box, Label, Picture, Point, Wire, lay_out
+from runengine.rendering.small_layout import lay_out_small
 
-__all__ = ["render"]
+__all__ = ["INK", "STYLE", "birth", "render", "way_of"]
 
-_INK: Final[dict[Breadth, str]] = {"documented": "#1f2933", "practical": "#1e5fa8", "permissive": "#b4500f"}
+INK: Final[dict[Breadth, str]] = {"documented": "#1f2933", "practical": "#1e5fa8", "permissive": "#b4500f"}
+"""The colour of each breadth."""
+
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _LEGEND_H: Final = 76
 _MARGIN: Final = 36
 _CORNER: Final = 9
 _KEY_CHAR: Final = 8  # room for a character of the legend, in the widest of the fonts
-_STYLE: Final = f"""\
+STYLE: Final = f"""\
     text {{ font-family: {_FONT}; fill: #1f2933; }}
     .title {{ font-size: 22px; font-weight: 650; }}
     .tally, .key {{ font-size: {LABEL_SIZE}px; fill: #52606d; }}
@@ -32,6 +35,7 @@ _STYLE: Final = f"""\
     .alive rect {{ fill: #e9f1fd; stroke: #2f5d9f; stroke-width: 1.75; }}
     .ended rect {{ fill: #f3efe7; stroke: #6f6455; stroke-width: 1.75; }}
     .ended .inner {{ fill: none; stroke-width: 1; }}"""
+"""The rules that every picture has."""
 
 
 def render(graph: Graph) -> str:
@@ -43,7 +47,7 @@ def render(graph: Graph) -> str:
         >>> render(graph_of(DOCUMENTED)).count('class="edge')
         11
     """
-    picture = lay_out(graph)
+    picture = lay_out(graph) if graph.of_run else lay_out_small(graph)
     nodes = {node.status: node for node in graph.nodes}
     height = picture.height + _LEGEND_H
     # Several pictures may stand in one page, where an id must not come twice.
@@ -54,14 +58,14 @@ def render(graph: Graph) -> str:
             f' height="{height}" role="img" aria-labelledby="title-{slug} desc-{slug}">',
             f'  <title id="title-{slug}">{escape(graph.title)}</title>',
             f'  <desc id="desc-{slug}">{escape(_description(graph))}</desc>',
-            f"  <style>\n{_STYLE}\n  </style>",
+            f"  <style>\n{STYLE}\n  </style>",
             "  <defs>",
             *(_marker(breadth) for breadth in BREADTHS),
             "  </defs>",
             f'  <rect width="{picture.width}" height="{height}" rx="12" fill="#ffffff"/>',
             f'  <text class="title" x="{_MARGIN}" y="46">{escape(graph.title)}</text>',
             f'  <text class="tally" x="{_MARGIN}" y="70">{escape(graph.tally)}</text>',
-            *_birth(picture),
+            *birth(picture),
             *(line for wire in picture.wires for line in _wire(wire)),
             *(
                 line
@@ -78,23 +82,32 @@ def render(graph: Graph) -> str:
 def _description(graph: Graph) -> str:
     ends = ", ".join(node.status for node in graph.nodes if node.terminal)
     steps = "; ".join(f"{edge.source} to {edge.target} by {edge.event}" for edge in graph.moves)
-    return f"A run begins {graph.birth.target} and ends as one of {ends}. {graph.tally}. {steps}."
+    ending = f"ends as one of {ends}" if ends else "does not end"
+    return f"A {graph.thing} begins {graph.birth.target} and {ending}. {graph.tally}. {steps}."
 
 
 def _marker(breadth: Breadth) -> str:
     return (
         f'    <marker id="tip-{breadth}" viewBox="0 0 10 10" refX="9.5" refY="5" markerWidth="10" markerHeight="10"'
         f' markerUnits="userSpaceOnUse" orient="auto">'
-        f'<path d="M0 .8 10 5 0 9.2 2.4 5Z" fill="{_INK[breadth]}"/></marker>'
+        f'<path d="M0 .8 10 5 0 9.2 2.4 5Z" fill="{INK[breadth]}"/></marker>'
     )
 
 
-def _birth(picture: Picture) -> tuple[str, ...]:
+def birth(picture: Picture) -> tuple[str, ...]:
+    """The initial point and its arrow.
+
+    Example:
+        >>> from runengine.core.table import DOCUMENTED
+        >>> from runengine.rendering.graph import graph_of
+        >>> birth(lay_out(graph_of(DOCUMENTED)))[0].strip()
+        '<g class="birth">'
+    """
     (x, y), (stop, _) = picture.birth
     return (
         '  <g class="birth">',
-        f'    <circle cx="{x}" cy="{y}" r="7" fill="{_INK["documented"]}"/>',
-        f'    <path class="line" d="M{x} {y}L{stop} {y}" stroke="{_INK["documented"]}"'
+        f'    <circle cx="{x}" cy="{y}" r="7" fill="{INK["documented"]}"/>',
+        f'    <path class="line" d="M{x} {y}L{stop} {y}" stroke="{INK["documented"]}"'
         ' marker-end="url(#tip-documented)"/>',
         f"    {_text(picture.birth_label)}",
         "  </g>",
@@ -102,8 +115,8 @@ def _birth(picture: Picture) -> tuple[str, ...]:
 
 
 def _wire(wire: Wire) -> tuple[str, ...]:
-    arrow, ink = wire.arrow, _INK[wire.arrow.breadth]
-    way = _path(wire.corners)
+    arrow, ink = wire.arrow, INK[wire.arrow.breadth]
+    way = way_of(wire.corners)
     hover = "; ".join(
         f"{edge.event}: {edge.source} to {edge.target}, {edge.breadth}"
         + (f", if {' and '.join(edge.guards)}" if edge.guards else "")
@@ -122,12 +135,17 @@ def _wire(wire: Wire) -> tuple[str, ...]:
     )
 
 
-def _text(label: Label, ink: str = _INK["documented"]) -> str:
+def _text(label: Label, ink: str = INK["documented"]) -> str:
     return f'<text class="label" x="{label.x}" y="{label.y}" style="fill: {ink}">{escape(label.text)}</text>'
 
 
-def _path(corners: Sequence[Point]) -> str:
-    """A polyline along the axes, its corners rounded."""
+def way_of(corners: Sequence[Point]) -> str:
+    """A polyline along the axes, its corners rounded, as SVG writes ways.
+
+    Example:
+        >>> way_of([(0, 0), (100, 0)])
+        'M0 0L100 0'
+    """
     parts = [f"M{corners[0][0]} {corners[0][1]}"]
     for before, (x, y), after in zip(corners, corners[1:], corners[2:], strict=False):
         into, out = (_towards((x, y), end) for end in (before, after))
@@ -160,7 +178,8 @@ def _box(box: Box, terminal: bool, meaning: str) -> tuple[str, ...]:
 def _legend(graph: Graph, y: int) -> tuple[str, ...]:
     x = _MARGIN
     lines = ['  <g class="legend">']
-    for kind, text in (("alive", "alive"), ("ended", "ended")):
+    ends = any(node.terminal for node in graph.nodes)
+    for kind, text in (("alive", "alive"), ("ended", "ended"))[: 1 + ends]:
         inner = (
             f'<rect class="inner" x="{x + 3}" y="{y - 8}" width="28" height="16" rx="3"/>' if kind == "ended" else ""
         )
@@ -171,9 +190,9 @@ def _legend(graph: Graph, y: int) -> tuple[str, ...]:
         x += 44 + len(text) * _KEY_CHAR + 24
     for breadth in BREADTHS:
         if any(edge.breadth == breadth for edge in graph.moves):
-            text = f"{breadth}: {BREADTH_MEANING[breadth]}"
+            text = f"{breadth}: {graph.origin(breadth)}"
             lines += (
-                f'    <g class="{breadth}"><path class="line" d="M{x} {y}L{x + 44} {y}" stroke="{_INK[breadth]}"'
+                f'    <g class="{breadth}"><path class="line" d="M{x} {y}L{x + 44} {y}" stroke="{INK[breadth]}"'
                 f' marker-end="url(#tip-{breadth})"/></g>',
                 f'    <text class="key" x="{x + 54}" y="{y + 5}">{text}</text>',
             )

@@ -25,7 +25,7 @@ def render(graph: Graph) -> str:
         ('queued', 'in_progress')
     """
     config = {
-        "id": "run",
+        "id": graph.thing.replace(" ", "_"),
         "description": graph.title,
         "initial": graph.birth.target,
         "states": {node.status: _state(graph, node) for node in graph.nodes},

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from runengine.validation.findings import Finding
+from runengine.core.table import PRACTICAL, TERMINAL
+from runengine.validation.beside import Beside
 from runengine.validation.memory import Memory
 from runengine.validation.observations import Companion, Observation, Refusal, StreamEnd, Submitted
+from runengine.validation.rules.path import Point
+from runengine.validation.rules.refused import Met, contradiction, met_by, own_findings
 from runengine.validation.summary import Options, Summary
+from runengine.validation.threads import Threads
+from runengine.validation.waiting import Placed
 
 __all__ = ["Around", "Placed"]
-
-
-class Placed(NamedTuple):
-    """A finding, the line it is said of, and the record whose run it is about.
-
-    Attributes:
-        line: From 1.
-        finding: What a rule says.
-        record: Its `id` and `thread_id` name the run; may be empty.
-
-    Example:
-        >>> Placed(3, Finding("RE503", None, None, "open"), {}).line
-        3
-    """
-
-    line: int
-    finding: Finding
-    record: dict[str, Any]
 
 
 class Around:
     """What is known of the objects around the runs of one scope.
 
+    Memory: see `runengine.validation.threads` and `.beside`; and of refusals the `forget_after` met last.
+
     Args:
         options: What to hold them to.
         summary: Where they are counted.
         memory: What is known of the runs.
+
+    Attributes:
+        threads: Which runs each thread has had.
 
     Example:
         >>> options, summary = Options(), Summary()
@@ -49,28 +42,133 @@ class Around:
         self._options = options
         self._summary = summary
         self._memory = memory
+        self._beside = Beside(options, memory)
+        self._met: OrderedDict[str, Met] = OrderedDict()
+        # A refusal is held to the widest of what is known, so that policy alone never makes a contradiction.
+        self._policy = options.policy if options.policy.edges.keys() >= PRACTICAL.edges.keys() else PRACTICAL
+        self.threads = Threads(memory, options.skew_s)
 
     @property
     def undecided(self) -> bool:
-        """Whether something seen may still be spoken of, so that what is found meanwhile has to wait for it."""
-        return False
+        """Whether something waits for what comes after it, so that what is found meanwhile has to wait for it."""
+        return bool(self._beside.waiting)
 
     def clear(self) -> None:
         """Begin a new scope."""
+        self._beside.clear()
+        self._met.clear()
+
+    def forget(self, run_id: str) -> None:
+        """Forget what belongs to a run that a monitor has evicted."""
+        self._beside.forget(run_id)
+        self._met.pop(run_id, None)
+
+    def again(self, run_id: str) -> None:
+        """Forget all that belongs to a run that is recorded once more, from anew."""
+        self._beside.again(run_id)
+        self._met.pop(run_id, None)
+
+    @property
+    def place(self) -> tuple[bool, bool]:
+        """Where the current stream stands; for a monitor, which sees several at a time."""
+        return self._beside.place
+
+    @place.setter
+    def place(self, place: tuple[bool, bool]) -> None:
+        self._beside.place = place
+
+    def kept(self) -> Iterator[tuple[str, Any]]:
+        """What is remembered, in parts of plain JSON, each with what it is; `take` reads them one by one."""
+        yield "met", [[run_id, list(met)] for run_id, met in self._met.items()]
+        yield from self._beside.kept()
+
+    def take(self, what: str, kept: Any) -> bool:
+        """Remember a part of what another one kept; says whether it was such a part.
+
+        Raises:
+            KeyError: something is missing.
+            TypeError: something is of another type.
+            ValueError: something is of another length.
+        """
+        if what == "met":
+            self._met.update((run_id, Met(*met)) for run_id, met in kept)
+            return True
+        return self._beside.take(what, kept)
 
     def run(self, item: Observation) -> Iterator[Placed]:
         """Take a run's snapshot, after the rules on the run itself."""
-        return iter(())
+        waiting = self._beside.waiting
+        for finding, record, earlier, until in self.threads.see(item):
+            placed = Placed(item.line, finding, {**record, "earlier": earlier})
+            if until is None:
+                yield placed
+            elif not waiting.holds(until, "alive", placed.record):
+                waiting.put(until, "alive", placed)
+        if waiting and item.record.get("status") in TERMINAL:
+            yield from waiting.decided(str(item.record.get("id")), lambda why: False if why == "alive" else None)
+        yield from self._beside.run(item)
+        if self._met:
+            yield from self._after(item)
+        if waiting:
+            yield from self._said(waiting.passed(self._beside.stands))
 
     def observe(self, item: Companion | Submitted | Refusal) -> Iterator[Placed]:
         """Take an object around the run."""
-        self._summary.passed += 1
-        return iter(())
+        self._summary.companions += 1
+        if isinstance(item, Companion):
+            yield from self._beside.companion(item)
+        elif isinstance(item, Submitted):
+            yield from self._beside.submitted(item)
+        else:
+            yield from self._refused(item)
+        if self._beside.waiting:
+            yield from self._said(self._beside.waiting.passed(self._beside.stands))
 
     def stream_end(self, end: StreamEnd) -> Iterator[Placed]:
         """Take the end of a stream, after the rules on its runs."""
+        self._beside.stream_end(end)
         return iter(())
 
     def end(self) -> Iterable[Placed]:
         """Take the end of the scope."""
-        return ()
+        yield from self._said(sorted(self._beside.waiting.all(self._beside.stands), key=lambda placed: placed.line))
+
+    def _said(self, decided: Iterable[Placed]) -> Iterator[Placed]:
+        """What is decided, each pair of runs once of RE501."""
+        for placed in decided:
+            if placed.finding.code != "RE501" or self.threads.tell(placed.record["id"], placed.record["earlier"]):
+                yield placed
+
+    def _refused(self, item: Refusal) -> Iterator[Placed]:
+        met = met_by(item)
+        if met is None:
+            return
+        record = {"id": met.run_id, "thread_id": met.thread_id}
+        for finding in own_findings(met, self._options.policy):
+            yield Placed(item.line, finding, record)
+        if met.run_id is None:
+            return
+        seen = self._memory.open.get(met.run_id) or self._memory.ended.get(met.run_id)
+        point = None if seen is None else seen.point
+        if point is not None:
+            against = contradiction(met, point, self._policy, self._options.skew_s, True)
+            if against is not None:
+                yield Placed(item.line, against, record)
+        self._met[met.run_id] = met
+        self._met.move_to_end(met.run_id)
+        # The skim would pass over a snapshot that contradicts it.
+        self._memory.apart.add(met.run_id)
+        while len(self._met) > max(self._options.forget_after, 1):
+            self._met.popitem(last=False)
+
+    def _after(self, item: Observation) -> Iterator[Placed]:
+        run_id = item.record.get("id")
+        met = self._met.get(run_id) if isinstance(run_id, str) else None
+        seen = self._memory.open.get(run_id) or self._memory.ended.get(run_id) if isinstance(run_id, str) else None
+        if met is None or seen is None or seen.point is None or seen.point.record is not item.record:
+            return
+        point = Point(status=seen.point.status, record=item.record, observed_s=item.observed_s)
+        finding = contradiction(met, point, self._policy, self._options.skew_s, False)
+        if finding is not None:
+            del self._met[str(run_id)]
+            yield Placed(item.line, finding, item.record)

@@ -5,7 +5,7 @@ What it remembers, and for how long, stands in `runengine.validation.memory`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from runengine.validation.rules.path import (
 )
 from runengine.validation.rules.payload import payload_findings, same_json
 from runengine.validation.rules.stamps import stamp_findings
+from runengine.validation.rules.threads import is_another, reused
 from runengine.validation.skim import Skim
 from runengine.validation.summary import Options, Summary
 from runengine.validation.watching import Watch
@@ -48,6 +49,7 @@ class Checker:
     Args:
         options: What to hold records to.
         watches: What looks on.
+        passes: Whether a violation is to be counted and reported, or is known already; all are when None.
 
     Attributes:
         options: The same.
@@ -61,14 +63,20 @@ class Checker:
         [('RE202', 'failed_at', 1)]
     """
 
-    def __init__(self, options: Options | None = None, watches: Sequence[Watch] = ()) -> None:
+    def __init__(
+        self,
+        options: Options | None = None,
+        watches: Sequence[Watch] = (),
+        passes: Callable[[Violation], bool] | None = None,
+    ) -> None:
         self.options = options or Options()
+        self._passes = passes
         self.summary = Summary()
         self._watches = tuple(watches)
         self._path = ""
         self._memory = Memory(self.options.forget_after, self.summary)
         self._around = Around(self.options, self.summary, self._memory)
-        self._skim = Skim(self.options, self.summary, self._memory)
+        self._skim = Skim(self.options, self.summary, self._memory, self._around.threads)
 
     @property
     def skim(self) -> Skimming | None:
@@ -99,6 +107,16 @@ class Checker:
                 held.clear()
         held += self.end(path)
         yield from _in_order(held)
+
+    @property
+    def memory(self) -> Memory:
+        """What is remembered of the runs of the current scope."""
+        return self._memory
+
+    @property
+    def around(self) -> Around:
+        """What is remembered of the objects around them."""
+        return self._around
 
     def begin(self) -> None:
         """Begin a new scope: what was remembered of the last one is forgotten."""
@@ -142,13 +160,16 @@ class Checker:
             yield from self._around.observe(item)
 
     def _violations(self, path: str, placed: Iterable[Placed]) -> list[Violation]:
-        return [self._violation(path, *each) for each in placed if self.options.reports(each.finding.code)]
+        made = [self._violation(path, *each) for each in placed if self.options.reports(each.finding.code)]
+        found = made if self._passes is None else list(filter(self._passes, made))
+        for violation in found:
+            self.summary.violations[violation.severity] += 1
+            self.summary.by_code[violation.code] += 1
+        return found
 
     def _violation(self, path: str, line: int, finding: Finding, record: dict[str, Any]) -> Violation:
         rule = RULES[finding.code]
         severity = finding.severity or rule.severity
-        self.summary.violations[severity] += 1
-        self.summary.by_code[rule.code] += 1
         run_id, thread_id = record.get("id"), record.get("thread_id")
         found = record.get(finding.field or "") if finding.found is IN_RECORD else finding.found
         return Violation(
@@ -182,6 +203,10 @@ class Checker:
             yield from _status_findings(record)
             return
         self.summary.statuses[status] += 1
+        if last is not None and isinstance(run_id, str) and is_another(last.record, item):
+            if self._memory.is_first_reuse(run_id):
+                yield reused(last.record, item)
+            seen = self._memory.renew(run_id)
         yield from self._alone(item, seen)
         yield from self._together(item, seen)
         self._remember(item, seen)
@@ -191,7 +216,8 @@ class Checker:
         record = item.record
         status = record["status"]
         keys, types = tuple(record), tuple(map(type, record.values()))
-        layout = layout_of(status, keys, types, era_of(record.get("created_at")), self.options.generation)
+        era = era_of(record.get("created_at"))
+        layout = layout_of(status, keys, types, era, self.options.generation, item.columns)
         good, bad = seen.good if seen.candidates == layout.candidates else {}, set()
 
         def changed(name: str) -> bool:
@@ -213,8 +239,7 @@ class Checker:
 
     def _together(self, item: Observation, seen: Seen) -> Iterator[Finding]:
         """Rules on the record and the run's last one."""
-        record = item.record
-        now = Point(status=record["status"], record=record, observed_s=item.observed_s)
+        now = _point(item)
         yield from birth_findings(now.status, item.created)
         yield from event_findings(item.event, now.status)
         between = list(self._between(item, now, seen))
@@ -226,6 +251,7 @@ class Checker:
             yield _recorded_twice(seen.point.status, now.status, seen.recording)
             between = [finding for finding in between if finding.code in _IDENTITY or finding.field == "created_at"]
             seen.again()
+            self._around.again(str(item.record.get("id")))
         yield from between
 
     def _is_new_recording(self, seen: Seen) -> bool:
@@ -234,22 +260,24 @@ class Checker:
     def _between(self, item: Observation, now: Point, seen: Seen) -> Iterator[Finding]:
         """Rules on the way from the last record to this one."""
         options, before = self.options, seen.point
+        complete = self._is_complete(item) and seen.complete and not self._is_new_recording(seen)
         if item.event == _CREATED and seen.born:
-            yield Finding("RE405", None, "one thread.run.created", "the run was created before", found=item.event)
+            twice = Finding("RE405", None, "one thread.run.created", "the run was created before", found=item.event)
+            yield explained(twice, seen, item, options.policy, complete)
         if before is None:
             return
-        complete = self._is_complete(item) and seen.complete and not self._is_new_recording(seen)
         for finding in same_findings(before, now):
-            yield explained(finding, seen.trail, now, options.policy, complete)
+            yield explained(finding, seen, item, options.policy, complete)
         if before.status not in TERMINAL:
             for finding in path_findings(before, now, options.policy, complete, options.skew_s):
-                yield explained(finding, seen.trail, now, options.policy, complete)
+                yield explained(finding, seen, item, options.policy, complete)
             if seen.twin is not None and now.status in TERMINAL:
                 yield from same_findings(seen.twin, now)
         if item.observed_s is not None and seen.observed_s is not None and item.observed_s < seen.observed_s:
             back_s = seen.observed_s - item.observed_s
             message = f"it was observed {back_s:g} s before the run's last snapshot, which stands above it"
-            yield Finding("RE406", None, "snapshots in the order they were seen", message, found=item.observed_s)
+            back = Finding("RE406", None, "snapshots in the order they were seen", message, found=item.observed_s)
+            yield explained(back, seen, item, options.policy, complete)
 
     def _is_complete(self, item: Observation) -> bool:
         sampling = self.options.sampling
@@ -261,7 +289,7 @@ class Checker:
         before = seen.point
         if before is not None and before.status != status:
             self.summary.edges[before.status, status] += 1
-        point = Point(status=status, record=record, observed_s=item.observed_s)
+        point = _point(item)
         seen.see(point, self._is_complete(item), item.event == _CREATED)
         seen.mark(item.line, status, record.get("started_at"))
         seen.recording = self._path
@@ -303,6 +331,11 @@ def _begins_anew(finding: Finding, now: Point) -> bool:
 def _recorded_twice(before: Status, status: Status, recording: str) -> Finding:
     message = f"the run was recorded twice: {recording} had shown it {before}, and this recording begins again"
     return Finding("RE408", "status", f"what comes after {before}", message, found=status)
+
+
+def _point(item: Observation) -> Point:
+    tells_start = item.columns is None or "started_at" in item.columns
+    return Point(status=item.record["status"], record=item.record, observed_s=item.observed_s, tells_start=tells_start)
 
 
 def _status_findings(record: dict[str, Any]) -> Iterator[Finding]:

@@ -8,8 +8,12 @@ after that counts as a new one, seen from the middle of its life.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any, Final
 
+from attrs import Factory, asdict, define
+
+from runengine.core.shape import end_stamp
 from runengine.core.statuses import Status
 from runengine.core.table import TERMINAL
 from runengine.dialects.wire import decode
@@ -17,7 +21,7 @@ from runengine.validation.rules.path import Point
 from runengine.validation.rules.stamps import Deadline, is_seconds
 from runengine.validation.summary import Summary
 
-__all__ = ["Mark", "Memory", "Seen", "TRAIL"]
+__all__ = ["Mark", "Memory", "Seen", "Span", "TRAIL"]
 
 _UNKNOWN: Final = Deadline()
 
@@ -26,6 +30,33 @@ TRAIL: Final = 32
 
 Mark = tuple[int, Status, Any]
 """A snapshot of a trail: line, status, started_at (whatever stood there)."""
+
+
+@define(kw_only=True)
+class Span:
+    """When a run is known to have been alive: what its snapshots prove (see `runengine.validation.threads`).
+
+    Attributes:
+        begun_s: Its created_at, or None where it is not known.
+        until_s: The latest moment at which a stamp shows it alive, or its end.
+        first_s: When it was first observed, or None.
+        alive_s: When it was last observed alive, or None.
+        over: A snapshot showed it ended.
+        told: Ids of the earlier runs it was said to overlap.
+        thread_id: The thread it was first seen on.
+
+    Example:
+        >>> Span(begun_s=5, until_s=9).over
+        False
+    """
+
+    begun_s: int | None = None
+    until_s: int = 0
+    first_s: float | None = None
+    alive_s: float | None = None
+    over: bool = False
+    told: list[str] = Factory(list)
+    thread_id: str | None = None
 
 
 class Seen:
@@ -44,6 +75,7 @@ class Seen:
         recording: Which recording it was last seen in, where recordings are joined.
         twin: Its end in an earlier one of joined recordings, where it was recorded twice, or None.
         trail: Its last snapshots but repeats, the newest last: line, status and started_at of each.
+        span: What its snapshots prove of when it was alive; `evidence` adds the skim's last row.
         row, line, request, era: The skim's (see `runengine.validation.skim`).
 
     Example:
@@ -65,6 +97,7 @@ class Seen:
         "remarked",
         "request",
         "row",
+        "span",
         "trail",
         "twin",
     )
@@ -83,6 +116,7 @@ class Seen:
         self.request: Any = None
         self.era = -1
         self.trail: list[Mark] = []
+        self.span: Span | None = None
         self.recording = ""
         self.twin: Point | None = None
 
@@ -96,6 +130,8 @@ class Seen:
 
     def see(self, point: Point, complete: bool, born: bool) -> None:
         """Take a snapshot for the last one."""
+        if self.line is not None:
+            self.evidence()
         self._point = point
         self.line = None
         self.complete = complete
@@ -121,6 +157,22 @@ class Seen:
         self.__init__()  # type: ignore[misc]
         self.twin = ended
 
+    def evidence(self) -> Span:
+        """What the snapshots so far prove of when the run was alive."""
+        if self.span is None:
+            self.span = Span()
+        span, row = self.span, self.row
+        if self.line is not None and not span.over:
+            # The skim's last row has nothing wrong, and its stamps are the latest of all rows it has skimmed.
+            status = row.status
+            stamp = end_stamp(status) if status in TERMINAL else None
+            moments = (row.created_at, row.started_at, None if stamp is None else getattr(row, stamp))
+            span.until_s = max(span.until_s, *(m for m in moments if m.__class__ is int))
+            span.begun_s = row.created_at if span.begun_s is None else span.begun_s
+            span.thread_id = row.thread_id if span.thread_id is None else span.thread_id
+            span.over = stamp is not None
+        return span
+
     def mark(self, line: int, status: Status, started_at: Any) -> None:
         """Add a snapshot to the trail, unless it shows what the last one did."""
         trail = self.trail
@@ -129,6 +181,68 @@ class Seen:
         trail.append((line, status, started_at))
         if len(trail) > 2 * TRAIL:
             del trail[:TRAIL]
+
+    def kept(self) -> dict[str, Any]:
+        """What is kept, as plain JSON; `taken` reads it. What the skim keeps is made anew."""
+        point = self.point
+        same = [n for n, value in self.good.items() if point is not None and point.record.get(n) is value]
+        return {
+            "point": _written(point),
+            "twin": _written(self.twin),
+            "complete": self.complete,
+            "deadline": [self.deadline.at_s, self.deadline.moved],
+            "born": self.born,
+            "good": same,
+            "good_before": {n: value for n, value in self.good.items() if n not in same},
+            "candidates": self.candidates,
+            "remarked": sorted(self.remarked),
+            "observed_s": self.observed_s,
+            "trail": self.trail,
+            "recording": self.recording,
+            "span": asdict(self.evidence()),
+        }
+
+    @classmethod
+    def taken(cls, kept: dict[str, Any]) -> Seen:
+        """What `kept` wrote.
+
+        Raises:
+            KeyError: something is missing.
+            TypeError: something is of another type.
+            ValueError: something is of another length.
+        """
+        seen = cls()
+        seen._point = point = _read(kept["point"])
+        seen.twin = _read(kept["twin"])
+        seen.complete, seen.born, seen.observed_s = kept["complete"], kept["born"], kept["observed_s"]
+        at_s, moved = kept["deadline"]
+        seen.deadline = Deadline(at_s=at_s, moved=moved)
+        seen.good = {**kept["good_before"], **{name: point.record[name] for name in kept["good"] if point is not None}}
+        seen.candidates, seen.remarked = tuple(kept["candidates"]), frozenset(kept["remarked"])
+        seen.trail = [(line, status, started_at) for line, status, started_at in kept["trail"]]
+        seen.recording = kept["recording"]
+        seen.span = Span(**kept["span"])
+        return seen
+
+
+def _written(point: Point | None) -> dict[str, Any] | None:
+    if point is None:
+        return None
+    return {"status": point.status, "observed_s": point.observed_s, "record": point.record}
+
+
+def _read(kept: dict[str, Any] | None) -> Point | None:
+    if kept is None:
+        return None
+    return Point(status=kept["status"], record=kept["record"], observed_s=kept["observed_s"])
+
+
+def _held(held: Any) -> Any:
+    return {i: s and asdict(s) for i, s in held.items()} if isinstance(held, dict) else held
+
+
+def _holding(held: Any) -> Any:
+    return {i: s and Span(**s) for i, s in held.items()} if isinstance(held, dict) else held
 
 
 class Memory:
@@ -142,6 +256,9 @@ class Memory:
         open: Runs that have not ended, by id.
         ended: Runs that have, the longest ended first.
         streaming: Status of the runs that the current stream has in the middle of their life.
+        forgotten: How many ended runs are remembered no longer.
+        threads: By id the threads seen last: the id of the one run, or the spans of several by id; None for no run.
+        apart: Open runs whose lines are all left to the rules.
 
     Example:
         >>> memory = Memory(10, Summary())
@@ -153,7 +270,10 @@ class Memory:
         self.open: dict[str, Seen] = {}
         self.ended: OrderedDict[str, Seen] = OrderedDict()
         self.streaming: dict[str, Status] = {}
-        self._threads: OrderedDict[str, None] = OrderedDict()
+        self.forgotten = 0
+        self.threads: OrderedDict[str, Any] = OrderedDict()
+        self.apart: set[str] = set()
+        self._reused: OrderedDict[str, None] = OrderedDict()
         self._forget_after = forget_after
         self._summary = summary
 
@@ -162,7 +282,9 @@ class Memory:
         self.open.clear()
         self.ended.clear()
         self.streaming.clear()
-        self._threads.clear()
+        self.threads.clear()
+        self.apart.clear()
+        self._reused.clear()
 
     def of(self, run_id: str) -> Seen:
         """What is known of a run; a new one is counted."""
@@ -179,13 +301,72 @@ class Memory:
             self.ended[run_id] = seen
             while len(self.ended) > self._forget_after:
                 self.ended.popitem(last=False)
+                self.forgotten += 1
         elif run_id in self.ended:
             self.open[run_id] = self.ended.pop(run_id)
 
     def thread(self, thread_id: str) -> None:
         """Count a thread that has not been seen, or not lately."""
-        if thread_id not in self._threads:
+        if thread_id not in self.threads:
             self._summary.threads += 1
-            self._threads[thread_id] = None
-            if len(self._threads) > self._forget_after:
-                self._threads.popitem(last=False)
+            self.threads[thread_id] = None
+            if len(self.threads) > self._forget_after:
+                self.threads.popitem(last=False)
+
+    def forget(self, run_id: str) -> None:
+        """Forget a run that has not ended; if it comes back, it counts as a new one."""
+        self.open.pop(run_id, None)
+        self.streaming.pop(run_id, None)
+        self.apart.discard(run_id)
+
+    def is_first_reuse(self, run_id: str) -> bool:
+        """Whether an id has not been found reused before, or not lately; from now on it has."""
+        if run_id in self._reused:
+            return False
+        self._reused[run_id] = None
+        if len(self._reused) > self._forget_after:
+            self._reused.popitem(last=False)
+        return True
+
+    def renew(self, run_id: str) -> Seen:
+        """Begin another run of the same id; what was known of the one before is forgotten."""
+        self.ended.pop(run_id, None)
+        self.forget(run_id)
+        return self.of(run_id)
+
+    def kept(self) -> Iterator[tuple[str, Any]]:
+        """What is remembered, in parts of plain JSON, each with what it is; `take` reads them one by one."""
+        for which, runs in (("open", self.open), ("ended", self.ended)):
+            for run_id, seen in runs.items():
+                yield which, [run_id, seen.kept()]
+        yield "streaming", list(self.streaming.items())
+        yield "threads", [[thread_id, _held(held)] for thread_id, held in self.threads.items()]
+        yield "apart", sorted(self.apart)
+        yield "reused", list(self._reused)
+        yield "forgotten", self.forgotten
+
+    def take(self, what: str, kept: Any) -> bool:
+        """Remember a part of what another memory kept; says whether it was such a part.
+
+        Raises:
+            KeyError: something is missing.
+            TypeError: something is of another type.
+            ValueError: something is of another length.
+        """
+        if what in ("open", "ended"):
+            run_id, seen = kept
+            runs = self.open if what == "open" else self.ended
+            runs[run_id] = Seen.taken(seen)
+        elif what == "streaming":
+            self.streaming.update(kept)
+        elif what == "threads":
+            self.threads.update((thread_id, _holding(held)) for thread_id, held in kept)
+        elif what == "apart":
+            self.apart.update(kept)
+        elif what == "reused":
+            self._reused.update(dict.fromkeys(kept))
+        elif what == "forgotten":
+            self.forgotten = kept
+        else:
+            return False
+        return True

@@ -46,6 +46,8 @@ class Observation(NamedTuple):
             its start, so rows of a stream have none.
         envelope: What was said around it, as it was said and without `data`; `object` in it tells of a list response
             that had keys of its own. None for a bare run.
+        columns: Of a table, the fields that it has a column for: of any other, the recording does not tell, and a null
+            may stand for no key. None for whole records.
 
     Example:
         >>> Observation({"id": "run_1"}, 1).source
@@ -59,6 +61,7 @@ class Observation(NamedTuple):
     created: bool = False
     observed_s: float | None = None
     envelope: dict[str, Any] | None = None
+    columns: frozenset[str] | None = None
 
 
 @frozen(kw_only=True)

@@ -27,6 +27,7 @@ from runengine.validation.rules.path import Point, path_findings
 from runengine.validation.rules.payload import field_findings
 from runengine.validation.rules.stamps import MILLISECONDS_FROM, Deadline
 from runengine.validation.summary import SKEW_S, Options, Summary
+from runengine.validation.threads import Threads
 
 __all__ = ["Skim"]
 
@@ -78,17 +79,20 @@ class Skim:
         options: What records are held to.
         summary: Where they are counted.
         memory: Where runs are remembered.
+        threads: Which runs their threads have had.
 
     Example:
         >>> import json
         >>> from runengine.validation.catalogue.examples import record
-        >>> skim = Skim(Options(), summary := Summary(), Memory(9, summary))
+        >>> memory = Memory(9, summary := Summary())
+        >>> skim = Skim(Options(), summary, memory, Threads(memory, SKEW_S))
         >>> skim(json.dumps(record("queued")).encode(), 1), skim(json.dumps(record("queued", failed_at=1)).encode(), 2)
         (True, False)
     """
 
-    def __init__(self, options: Options, summary: Summary, memory: Memory) -> None:
+    def __init__(self, options: Options, summary: Summary, memory: Memory, threads: Threads) -> None:
         self._summary = summary
+        self._threads = threads
         self._memory = memory
         self._generation = options.generation
         self._complete = options.sampling == "complete"
@@ -107,6 +111,8 @@ class Skim:
         raws = _request_of(row)
         self._left = (row, raws)
         seen = memory.open.get(row.id)
+        if memory.apart and row.id in memory.apart:
+            return False
         if seen is None:
             if row.id in memory.ended:
                 return False
@@ -141,8 +147,9 @@ class Skim:
         if metadata is not None and not _metadata_good(metadata, candidates):
             return False
         if seen is None:
+            if not self._threads.fits(row):
+                return False
             seen = memory.of(row.id)
-            memory.thread(row.thread_id)
             seen.request, seen.era = request, era
         self._keep(row, line, number, seen, before, deadline_s)
         return True
@@ -218,7 +225,7 @@ class Skim:
         if seen.deadline.at_s is None and row.expires_at.__class__ is int:
             seen.deadline = Deadline(at_s=deadline_s)
         seen.skimmed(row, line, self._complete)
-        seen.mark(number, status, row.started_at)
+        seen.mark(number, status, None if row.started_at is ABSENT else row.started_at)
         if status in _TERMINAL:
             self._memory.keep(row.id, seen, status)
 

@@ -75,6 +75,7 @@ class Summary:
         observations: Snapshots seen.
         threads: Threads seen, each file a scope of its own.
         passed: Objects that are no run, passed over.
+        companions: Objects around the runs that were checked: steps, messages, pieces of them, tool outputs, refusals.
         violations: Count by severity.
         by_code: Count by rule.
         statuses: Observations by status.
@@ -89,6 +90,7 @@ class Summary:
     observations: int = 0
     threads: int = 0
     passed: int = 0
+    companions: int = 0
     violations: Counter[Severity] = Factory(Counter)
     by_code: Counter[str] = Factory(Counter)
     statuses: Counter[str] = Factory(Counter)

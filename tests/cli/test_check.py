@@ -191,7 +191,8 @@ class TestOptions:
 
     def test_forget_after(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         """A change after the end is found for as many ended runs as were asked for."""
-        path = write(tmp_path / "a.jsonl", clean("completed"), clean("completed", id="run_2"), clean("failed"))
+        other = clean("completed", id="run_2", thread_id="thread_2")
+        path = write(tmp_path / "a.jsonl", clean("completed"), other, clean("failed"))
         assert [run(capsys, path, "--forget-after", n)[0] for n in ("1", "2")] == [0, 1]
 
     def test_formats_and_output(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ class TestOptions:
 
     def test_verbose(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         """With -v statuses, edges and remarks are shown."""
-        path = write(tmp_path / "a.jsonl", *CLEAN, clean("queued", id="run_2", priority=1))
+        path = write(tmp_path / "a.jsonl", *CLEAN, clean("queued", id="run_2", thread_id="thread_2", priority=1))
         out = run(capsys, path, "-v")[1]
         assert "queued->in_progress" in out
         assert "RE309" in out

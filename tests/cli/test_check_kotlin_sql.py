@@ -18,7 +18,7 @@ from tests.validation.checking import clean
 def filled(path: Path, generation: int = 9) -> str:
     """A database with one sound run in each status, in their order."""
     url = f"sqlite:///{path}"
-    some = (clean(status, id=f"run_{place}") for place, status in enumerate(STATUSES))
+    some = (clean(status, id=f"run_{place}", thread_id=f"thread_{place}") for place, status in enumerate(STATUSES))
     write_runs(url, some, lambda number, losses: None, generation)
     return url
 

@@ -31,7 +31,8 @@ Of each of {worlds} worlds (the ready-made scenarios, and some of them in anothe
 {runs} runs are recorded in each view, and every other one is broken by one of the [faults](faults.md), each as
 often as can be. The truth is what the operator declared. *Found*: at the run, one of the rules that the fault
 breaks is reported. *At its line*: on one of the lines that the operator marked; what is said of a stream's end
-stands where the next stream ends, so a stream that breaks off is found elsewhere. *More said*: broken runs of which
+stands where the next stream ends, so a stream that breaks off is found elsewhere; two runs that overlap, or share an
+id, are found where the second of them shows it. *More said*: broken runs of which
 more was said than the fault declares.
 
 A fault that cannot be seen breaks no rule that the checker has, or was made where it leaves no trace; the reference
@@ -60,7 +61,9 @@ def _tables(measured: Measured) -> Iterator[str]:
     said = total.extra + measured.spoken_of
     yield f"| recall | {_share(total.found, total.seen)} |"
     yield f"| precision | {_share(total.found, total.found + said)} |"
-    for title, awaited in (("By fault", False), ("Awaiting rules across objects", True)):
+    for title, awaited in (("By fault", False), ("Awaiting rules", True)):
+        if not any(fault.awaited == awaited for fault in FAULTS.values()):
+            continue
         yield f"\n## {title}\n"
         if awaited:
             yield "These break rules that the checker does not have yet: *can be seen* counts what there is to find.\n"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from runengine.cli.draw import add_parser, folder_files
+from runengine.core.companions import LIFECYCLES
 from runengine.core.table import POLICIES, PRACTICAL
-from runengine.rendering import FORMATS, graph_of
+from runengine.rendering import FORMATS, graph_of, graph_of_lifecycle
 
 DIAGRAMS = Path(__file__).parents[2] / "diagrams"
 
@@ -40,6 +41,22 @@ class TestOne:
         assert draw("--format", kind, "--policy", policy) == 0
         assert capsys.readouterr().out == FORMATS[kind].render(graph_of(POLICIES[policy]))
 
+    @pytest.mark.parametrize("kind", FORMATS)
+    @pytest.mark.parametrize("name", LIFECYCLES)
+    def test_objects_around_the_run(self, kind: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """Every format of every small lifecycle can be had by name, and shows each of its statuses and events."""
+        assert draw("--format", kind, "--object", name) == 0
+        drawn = capsys.readouterr().out
+        assert drawn == FORMATS[kind].render(graph_of_lifecycle(LIFECYCLES[name]))
+        rows = [row for row in LIFECYCLES[name].rows if row.source is not None]
+        for word in (*LIFECYCLES[name].statuses, *(row.event for row in rows)):
+            assert word in drawn
+
+    def test_an_object_has_no_policy(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """--policy beside --object is refused with a reason."""
+        assert draw("--object", "step", "--policy", "practical") == 2
+        assert "has one table: leave it out" in capsys.readouterr().err
+
     def test_writes_a_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """With -o the same bytes go to the file, and stdout stays empty."""
         assert draw("--format", "svg", "-o", tmp_path / "run.svg") == 0
@@ -55,7 +72,7 @@ class TestFolder:
         assert draw("--all", tmp_path / "new" / "folder") == 0
         written = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "new" / "folder").iterdir()}
         assert written == folder_files()
-        assert len(written) == 2 + len(FORMATS) * len(POLICIES)
+        assert len(written) == 2 + len(FORMATS) * (len(POLICIES) + len(LIFECYCLES))
         assert {"README.md", "lifecycle-practical.svg", "lifecycle-documented.xstate.json"} <= set(written)
         assert all(f"]({name})" in written["README.md"] for name in written if name != "README.md")
 

@@ -204,7 +204,7 @@ class TestArrays:
     def test_lines_are_right(self, monkeypatch: pytest.MonkeyPatch, chunk: int, indent: int | None) -> None:
         """Each element's first line is its line, whatever the chunks; non-ASCII text does not move it."""
         monkeypatch.setattr(json_document, "_CHUNK", chunk)
-        records = [{**BAD, "id": f"run_{n}", "instructions": "日é\n" * n} for n in range(12)]
+        records = [{**BAD, "id": f"run_{n}", "thread_id": f"thread_{n}", "instructions": "日é\n" * n} for n in range(12)]
         text = json.dumps(records, indent=indent, ensure_ascii=False)
         wanted = [1] * 12
         if indent is not None:
@@ -231,7 +231,7 @@ class TestDocuments:
     def test_list_and_run(self, indent: int | None) -> None:
         """A list response and a single run are read whole."""
         assert outline(json.dumps(BAD, indent=indent).encode()) == [("RE202", 1)]
-        listed = {"object": "list", "data": [BAD, clean("queued", id="run_2")], "has_more": False}
+        listed = {"object": "list", "data": [BAD, clean("queued", id="run_2", thread_id="thread_2")], "has_more": False}
         checked = check_bytes(json.dumps(listed, indent=indent).encode())
         assert codes(checked) == [("RE202", 1, "failed_at")]
         assert (checked.summary.runs, checked.summary.observations) == (2, 2)
@@ -310,4 +310,4 @@ class TestStreams:
         """Comments, ids and events of other objects are passed over; what is unknown is no error."""
         text = b": hello\nid: 1\nretry: 5\nevent: thread.message.delta\ndata: {}\n\nevent: x\ndata: {}\n\n" + self.DONE
         checked = check_bytes(text)
-        assert (codes(checked), checked.summary.passed) == ([], 2)
+        assert (codes(checked), checked.summary.companions, checked.summary.passed) == ([], 1, 1)

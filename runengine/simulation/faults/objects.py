@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from runengine.core import JSON
 from runengine.simulation.chance import Chance
 from runengine.simulation.faults.building import end_of
 from runengine.simulation.faults.draft import Draft
 from runengine.simulation.faults.fault import Fault
+from runengine.simulation.faults.nesting import MESSAGE, NESTING_FAULTS, STEP, whole
 from runengine.simulation.recording import Recording, Row, View
 
 __all__ = ["OBJECT_FAULTS"]
 
-_STEP: Final = "thread.run.step"
-_MESSAGE: Final = "thread.message"
 _OVERLAP_S: Final = 2
 """How long two runs must be active together, by their stamps, for everyone to see it."""
-
-
-def _of(row: Row, kind: str) -> dict[str, Any] | None:
-    """The object of a row where it is of that kind and whole, not a delta."""
-    data = row.data
-    return data if row.raw is None and type(data) is dict and data.get("object") == kind else None
 
 
 def _active(recording: Recording) -> tuple[int, int] | None:
@@ -42,7 +35,40 @@ def _overlapping(recording: Recording, _chance: Chance, other: Recording | None)
     if mine is None or theirs is None or min(mine[1], theirs[1]) - max(mine[0], theirs[0]) < _OVERLAP_S:
         return None
     draft = _renamed(recording, ("thread_id", "threadId"), other.life.thread_id)
-    draft.mark(0)
+    for n in range(len(draft)):
+        draft.mark(n)
+    return draft.made()
+
+
+def _retried(recording: Recording, _chance: Chance, _other: Recording | None) -> Recording | None:
+    """Each record is there once more with another id, as of a create that was sent twice."""
+    draft = Draft(recording)
+    last = len(draft) - 1
+    if last < 0 or not draft.ended(last) or end_of(draft[last]) <= int(draft[0]["created_at"]):
+        return None
+    for place in draft.places:
+        row = draft.rows[place]
+        assert isinstance(row.data, dict)
+        draft.add_row(place, row.changed(data={**row.data, "id": f"{row.data['id']}0"}, broken=True))
+    return draft.made()
+
+
+def _given_again(recording: Recording, chance: Chance, _other: Recording | None) -> Recording | None:
+    """After the run has ended, a run of the same id is created."""
+    draft = Draft(recording)
+    last = len(draft) - 1
+    if last < 0 or not draft.ended(last) or draft.status(0) != "queued" or draft.started(0) is not None:
+        return None
+    doc = dict(draft[0])
+    later_s = end_of(draft[last]) - int(doc["created_at"]) + chance.between(5, 600)
+    for name in ("created_at", "expires_at"):
+        doc[name] = int(doc[name]) + later_s
+    doc["thread_id"] = f"{doc['thread_id']}0"
+    view = recording.view
+    event = {"history": "create", "stream": "thread.run.created"}.get(view)
+    since_s = int(doc["created_at"]) - draft.at_s(last) + 1
+    kind = "create" if view == "polled" else view
+    draft.add(last, doc, seen=True, later_s=max(since_s, 1), event=event, kind=kind)
     return draft.made()
 
 
@@ -70,12 +96,13 @@ def _ends_of(recording: Recording, kind: str) -> list[int]:
     return [
         place
         for place, row in enumerate(recording.rows)
-        if row.event == f"{kind}.completed" and _of(row, kind) is not None
+        if row.event == f"{kind}.completed" and whole(row, kind) is not None
     ]
 
 
-def _left_open(recording: Recording, chance: Chance, _other: Recording | None) -> Recording | None:
-    draft, ends = Draft(recording), _ends_of(recording, _STEP)
+def _left_open(tools: bool, recording: Recording, chance: Chance) -> Recording | None:
+    draft = Draft(recording)
+    ends = [n for n in _ends_of(recording, STEP) if _calls_tools(recording.rows[n]) == tools]
     last = len(draft) - 1
     if not ends or last < 0 or not draft.ended(last):
         return None
@@ -84,14 +111,27 @@ def _left_open(recording: Recording, chance: Chance, _other: Recording | None) -
     return draft.made()
 
 
+def _calls_tools(row: Row) -> bool:
+    step = whole(row, STEP)
+    return step is not None and step["type"] == "tool_calls"
+
+
+def _step_left_open(recording: Recording, chance: Chance, _other: Recording | None) -> Recording | None:
+    return _left_open(False, recording, chance)
+
+
+def _tools_left_open(recording: Recording, chance: Chance, _other: Recording | None) -> Recording | None:
+    return _left_open(True, recording, chance)
+
+
 def _without_run(recording: Recording, chance: Chance, _other: Recording | None) -> Recording | None:
-    draft, ends = Draft(recording), _ends_of(recording, _STEP)
+    draft, ends = Draft(recording), _ends_of(recording, STEP)
     if not ends:
         return None
-    step = _of(draft.rows[chance.pick(ends)], _STEP)
+    step = whole(draft.rows[chance.pick(ends)], STEP)
     assert step is not None
     for place, row in enumerate(draft.rows):
-        shown = _of(row, _STEP)
+        shown = whole(row, STEP)
         if shown is not None and shown["id"] == step["id"]:
             draft.rows[place] = row.changed(data={**shown, "run_id": f"{shown['run_id']}0"})
             draft.mark_place(place)
@@ -105,7 +145,7 @@ def _again(kind: str, word: str, status: str, recording: Recording, chance: Chan
         return None
     place = chance.pick(ends)
     row = draft.rows[place]
-    shown = _of(row, kind)
+    shown = whole(row, kind)
     assert shown is not None
     stamps = {"completed_at": None, **({"failed_at": shown["completed_at"]} if status == "failed" else {})}
     draft.add_row(place, row.changed(event=f"{kind}.{word}", data={**shown, "status": status, **stamps}, broken=True))
@@ -113,19 +153,19 @@ def _again(kind: str, word: str, status: str, recording: Recording, chance: Chan
 
 
 def _step_ended_twice(recording: Recording, chance: Chance, _other: Recording | None) -> Recording | None:
-    return _again(_STEP, "failed", "failed", recording, chance)
+    return _again(STEP, "failed", "failed", recording, chance)
 
 
 def _step_resumed(recording: Recording, chance: Chance, _other: Recording | None) -> Recording | None:
-    return _again(_STEP, "in_progress", "in_progress", recording, chance)
+    return _again(STEP, "in_progress", "in_progress", recording, chance)
 
 
 def _message_reopened(recording: Recording, chance: Chance, _other: Recording | None) -> Recording | None:
-    return _again(_MESSAGE, "in_progress", "in_progress", recording, chance)
+    return _again(MESSAGE, "in_progress", "in_progress", recording, chance)
 
 
 def _message_incomplete(recording: Recording, chance: Chance, _other: Recording | None) -> Recording | None:
-    return _again(_MESSAGE, "incomplete", "incomplete", recording, chance)
+    return _again(MESSAGE, "incomplete", "incomplete", recording, chance)
 
 
 _STREAM: Final[tuple[View, ...]] = ("stream",)
@@ -141,13 +181,29 @@ OBJECT_FAULTS: Final[tuple[Fault, ...]] = (
         apply=_overlapping,
     ),
     Fault(
+        name="retried_create",
+        family="objects",
+        says="The run was created twice: another one, of another id, lives beside it on its thread.",
+        breaks=("RE501",),
+        unseen="it is made only where the run ended a second or more after it was created",
+        apply=_retried,
+    ),
+    Fault(
+        name="id_given_again",
+        family="objects",
+        says="After the run has ended, another one is created with its id, on another thread.",
+        breaks=("RE502",),
+        may=("RE404",),
+        apply=_given_again,
+    ),
+    Fault(
         name="reused_run_id",
         family="objects",
         says="The run has the id of another one.",
         breaks=("RE502", "RE103", "RE204", "RE401"),
         may=(
             *("RE101", "RE102", "RE106", "RE205", "RE206", "RE208", "RE210"),
-            *("RE402", "RE404", "RE405", "RE406"),
+            *("RE402", "RE404", "RE405", "RE406", "RE501", "RE503", "RE504", "RE505", "RE506"),
         ),
         reaches=True,
         apply=_reused,
@@ -155,16 +211,27 @@ OBJECT_FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         name="step_left_open",
         family="objects",
-        says="The run ends while one of its steps has not.",
+        says="The run ends while its message_creation step has not.",
         breaks=("RE503",),
+        may=("RE505",),
         views=_STREAM,
-        apply=_left_open,
+        apply=_step_left_open,
+    ),
+    Fault(
+        name="tool_step_left_open",
+        family="objects",
+        says="The run ends while a step that called tools has not.",
+        breaks=("RE503",),
+        may=("RE505",),
+        views=_STREAM,
+        apply=_tools_left_open,
     ),
     Fault(
         name="step_without_run",
         family="objects",
         says="A step names a run that the recording does not show.",
         breaks=("RE504",),
+        may=("RE506",),
         views=_STREAM,
         apply=_without_run,
     ),
@@ -200,5 +267,6 @@ OBJECT_FAULTS: Final[tuple[Fault, ...]] = (
         views=_STREAM,
         apply=_message_incomplete,
     ),
+    *NESTING_FAULTS,
 )
 """The faults of this family."""

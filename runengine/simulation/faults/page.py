@@ -33,8 +33,7 @@ how, and on which lines it can be seen. `kinds` takes names, families, codes of 
 
 Each fault declares the rules it **breaks**: where it can be seen, at least one of them is reported. Rules that **may**
 come with it are its consequences, as a row that cannot be read leaves a gap. A fault that breaks none cannot be seen by
-anyone who reads the recording, and the last column says why; it is there to catch a checker that speaks of it. Codes
-without a link are of rules that the checker does not have yet: until then the truth says `"seen": false`.
+anyone who reads the recording, and the last column says why; it is there to catch a checker that speaks of it.
 
 The truth holds for recordings as `runengine simulate` writes them, with what was said around each record; run objects
 written alone lack the times, the events and the answers that some of these faults are seen by. It is held against
@@ -42,10 +41,10 @@ written alone lack the times, the events and the answers that some of these faul
 all this is measured: [recall](recall.md).
 
 A line of the truth is an object: `run_id`, `thread_id` and `index` of the run as it truly was; `fault`, `breaks`, `may`
-and `view`; `seen`, whether it can be seen with the rules there are; `rows`, at which rows of the run, from 0; `lines`,
+and `view`; `seen`, whether it can be seen; `rows`, at which rows of the run, from 0; `lines`,
 at which lines of the file (rows, of Parquet), from 1; and `others`, ids of other runs at which it may be seen in its
-stead. Two kinds are spoken of elsewhere: a truncated stream where the next one ends, and a run with the id of another
-(`reused_run_id`) sometimes at that other run, whose lines are not in `lines`.
+stead. Some are spoken of elsewhere: a truncated stream where the next one ends, and a run with the id of another
+(`reused_run_id`), or on its thread (`overlapping_runs`), sometimes at that other run, whose lines are not in `lines`.
 """
 
 

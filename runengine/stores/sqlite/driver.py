@@ -291,6 +291,8 @@ def understood(error: Exception, place: Place) -> Exception:
         return error.error
     if isinstance(error, OverflowError):
         return ValueError("SQLite keeps whole numbers of 64 bits; one is larger")
+    if isinstance(error, UnicodeDecodeError):  # not even the names of the tables are text
+        return place.unavailable(_SENTENCES[sqlite3.SQLITE_CORRUPT])
     if isinstance(error, UnicodeError):
         return ValueError("SQLite cannot store a text with a lone surrogate")
     if not isinstance(error, sqlite3.Error):

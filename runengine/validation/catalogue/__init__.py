@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from runengine.validation.catalogue.across import ACROSS_RULES
 from runengine.validation.catalogue.path import PATH_RULES
 from runengine.validation.catalogue.payload import PAYLOAD_RULES
 from runengine.validation.catalogue.rule import Rule
@@ -13,6 +14,7 @@ from runengine.validation.catalogue.trace import TRACE_RULES
 __all__ = ["RULES", "Rule"]
 
 RULES: Final[dict[str, Rule]] = {
-    rule.code: rule for rule in sorted((*PATH_RULES, *STAMP_RULES, *PAYLOAD_RULES, *TRACE_RULES), key=lambda r: r.code)
+    rule.code: rule
+    for rule in sorted((*PATH_RULES, *STAMP_RULES, *PAYLOAD_RULES, *TRACE_RULES, *ACROSS_RULES), key=lambda r: r.code)
 }
 """Code to rule."""

@@ -10,11 +10,12 @@ from typing import Any, Final, cast
 
 from attrs import frozen
 
+from runengine.core.companions import MESSAGE, STEP, Lifecycle
 from runengine.core.fields import FIELDS
 from runengine.core.shape import SHAPE, end_stamp
 from runengine.core.statuses import Status
 
-__all__ = ["CREATED", "LEFT_OUT", "Example", "joined", "lines", "record", "row", "stream"]
+__all__ = ["CREATED", "LEFT_OUT", "Example", "joined", "lines", "message", "record", "row", "step", "stream"]
 
 CREATED: Final = 1_767_225_600
 """1 January 2026: created_at of every example. A run starts a second later and ends after five."""
@@ -90,6 +91,44 @@ def record(status: str, **changes: Any) -> dict[str, Any]:
         made[stamp] = CREATED + (600 if status == "expired" else 5)
     made.update(changes)
     return {n: v for n, v in made.items() if v is not LEFT_OUT and (v is not None or n in changes)}
+
+
+def step(status: str, **changes: Any) -> dict[str, Any]:
+    """A right step of that run, one that writes a message, with changes.
+
+    Args:
+        status: One of a step's five, or another to break a rule.
+        changes: Field to value.
+
+    Example:
+        >>> step("completed")["completed_at"] - CREATED
+        4
+    """
+    made = _beside("step_1", "thread.run.step", STEP, status)
+    creation = {"type": "message_creation", "message_creation": {"message_id": "msg_1"}}
+    return {**made, "type": "message_creation", "step_details": creation, "last_error": None, "usage": None, **changes}
+
+
+def message(status: str, **changes: Any) -> dict[str, Any]:
+    """A right message of that run, with changes.
+
+    Args:
+        status: One of a message's three, or another to break a rule.
+        changes: Field to value.
+
+    Example:
+        >>> message("incomplete")["incomplete_details"]
+        {'reason': 'max_tokens'}
+    """
+    made = _beside("msg_1", "thread.message", MESSAGE, status)
+    details = {"reason": "max_tokens"} if status == "incomplete" else None
+    return {**made, "role": "assistant", "content": [], "incomplete_details": details, **changes}
+
+
+def _beside(name: str, kind: str, table: Lifecycle, status: str) -> dict[str, Any]:
+    stamps = {stamp: CREATED + 4 if owner == status else None for owner, (stamp,) in table.stamps.items()}
+    ids = {"run_id": "run_1", "thread_id": "thread_1", "assistant_id": "asst_1"}
+    return {"id": name, "object": kind, "created_at": CREATED + 2, **ids, "status": status, **stamps}
 
 
 def row(data: dict[str, Any], **envelope: Any) -> dict[str, Any]:

@@ -102,6 +102,26 @@ TRACE_RULES: Final[tuple[Rule, ...]] = (
         ),
     ),
     Rule(
+        code="RE407",
+        name="refusal-mismatch",
+        severity="error",
+        says="A refused call tells the status it met, and the run can have been in it when it was refused, by the "
+        "snapshots before and after; and the call is not one that the status takes.",
+        why="A refusal is an observation too: where it and the run disagree, one of the two was written by someone "
+        "who did not know the run.",
+        source="FACTS §3 (the recorded words), §6.3, B5.5; stale reads of up to 3 s are allowed for (B4). Calls on "
+        "which servers disagree, as a cancel in requires_action, may be refused.",
+        milder="a warning where the run agrees, and only the table would have taken the call",
+        breaks=lines(
+            record("failed"),
+            {"kind": "cancel", "run_id": "run_1", "error": {"message": "Cannot cancel run with status 'completed'."}},
+        ),
+        keeps=lines(
+            record("failed"),
+            {"kind": "cancel", "run_id": "run_1", "error": {"message": "Cannot cancel run with status 'failed'."}},
+        ),
+    ),
+    Rule(
         code="RE408",
         name="recorded-twice",
         severity="warning",

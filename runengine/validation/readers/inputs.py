@@ -1,25 +1,34 @@
-"""From the paths a user gives to items: folders walked, globs expanded, each file's form told from its beginning."""
+"""From the paths a user gives to items: folders walked, globs expanded, files unpacked, each read by its beginning.
+
+A packed file whose data breaks off, or is damaged, is read up to there; that it was is said once, of the line that was
+cut, or of the whole input where none was.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from glob import glob, has_magic
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from runengine.dialects.kotlin_sql import ADDRESS, is_database_url, is_like_address, masked
 from runengine.errors import TraceUnreadable
 from runengine.validation.observations import Item, Skimming, Unreadable
 from runengine.validation.readers.reader import Head, Recorded
 from runengine.validation.readers.registry import AUTO, DATABASE_READERS, FILE_READERS
+from runengine.validation.readers.unpacking import Unpacking, packing_of, plain_name
 
-__all__ = ["STANDARD_INPUT", "SUFFIXES", "Watched", "expand", "items_in", "open_input", "read_items"]
+__all__ = ["LAYERS_MAX", "STANDARD_INPUT", "SUFFIXES", "Watched", "expand", "items_in", "open_input", "read_items"]
 
 SUFFIXES: Final = tuple(dict.fromkeys(suffix for reader in FILE_READERS.values() for suffix in reader.suffixes))
-"""Files taken from a folder."""
+"""Files taken from a folder, packed or not."""
+
+LAYERS_MAX: Final = 2
+"""A packed file may hold a packed file."""
 
 Watched = Callable[[BinaryIO], AbstractContextManager[BinaryIO]]
 """An open file to the same, with somebody who looks on."""
@@ -28,6 +37,8 @@ STANDARD_INPUT: Final = "-"
 
 _SNIFF: Final = 64 * 1024
 _SQLITE: Final = b"SQLite format 3\0"
+_CUT_ITEMS: Final = 2
+"""What a reader says where its input breaks off: of a cut line, and of a stream without its end."""
 
 
 def expand(paths: Iterable[str]) -> Iterator[str]:
@@ -61,10 +72,13 @@ def _walk(folder: Path) -> Iterator[str]:
     files = sorted(
         f
         for f in folder.rglob("*")
-        if f.suffix in SUFFIXES and f.is_file() and not any(p.startswith(".") for p in f.parts[hidden:])
+        if Path(plain_name(f.name)).suffix in SUFFIXES
+        and f.is_file()
+        and not any(p.startswith(".") for p in f.parts[hidden:])
     )
     if not files:
-        raise TraceUnreadable(str(folder), 0, 0, f"the folder has no file to check ({', '.join(SUFFIXES)})")
+        known = f"{', '.join(SUFFIXES)}; any of them packed: .gz, .zst"
+        raise TraceUnreadable(str(folder), 0, 0, f"the folder has no file to check ({known})")
     yield from map(str, files)
 
 
@@ -86,7 +100,7 @@ def open_input(path: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        file = Path(path).open("rb")  # noqa: SIM115 - closed below; only opening may be reported as such
+        file = Path(path).open("rb", buffering=_SNIFF)  # noqa: SIM115 - closed below; only opening may be reported as such
     except OSError as error:
         known = f"; a database is given as {ADDRESS}" if is_like_address(path) else ""
         raise TraceUnreadable(masked(path), 0, 0, f"{error.strerror or error}{known}") from None
@@ -95,32 +109,86 @@ def open_input(path: str) -> Iterator[BinaryIO]:
 
 
 def read_items(path: str, file: BinaryIO, skim: Skimming | None = None, reader: str = AUTO) -> Iterator[Item]:
-    """Items of a file, by the reader that its beginning calls for; nothing for an empty one.
+    """Items of a file, unpacked, by the reader that its beginning calls for; nothing for an empty one.
 
     Args:
         path: Its name.
-        file: Its bytes, buffered.
+        file: Its bytes. It is left open, wherever reading ended.
         skim: A checker's skim, for readers of lines.
         reader: Name of a reader of files, or `auto`.
 
+    Raises:
+        TraceUnreadable: it cannot be read at all.
+        MissingExtra: it is of a form whose library is not installed.
+
     Example:
         >>> import io
-        >>> list(read_items("a", io.BufferedReader(io.BytesIO(b""))))
+        >>> list(read_items("a", io.BytesIO(b"")))
         []
     """
-    start = cast("BufferedReader", file).peek(_SNIFF)[:_SNIFF]
+    outermost = begun = _begun(file)
+    layers: list[Unpacking] = []
+    try:
+        while (packing := packing_of(begun.peek(_SNIFF))) is not None:
+            if len(layers) == LAYERS_MAX:
+                yield Unreadable(line=0, problem=f"packed more than {LAYERS_MAX} times over: unpack it yourself")
+                return
+            layers.append(Unpacking(begun, packing, layers[-1] if layers else None))
+            begun = BufferedReader(layers[-1], _SNIFF)
+        items = _items(path, begun, skim, reader, bool(layers))
+        yield from _with_damage(items, layers) if layers else items
+    finally:
+        if outermost is not file:
+            with suppress(ValueError):  # whoever opened the file has closed it
+                outermost.detach()
+
+
+def _begun(file: BinaryIO) -> BufferedReader:
+    """The same file, such that all of its beginning can be looked at: a pipe gives what it happens to have."""
+    if isinstance(file, BufferedReader) and len(file.peek(_SNIFF)) >= _SNIFF:
+        return file
+    return BufferedReader(cast("RawIOBase", file), _SNIFF)
+
+
+def _items(path: str, file: Any, skim: Skimming | None, reader: str, packed: bool) -> Iterator[Item]:
+    start = file.peek(_SNIFF)[:_SNIFF]
     if not start:
         return
-    head = Head(name=path, start=start)
+    head = Head(name=plain_name(path), start=start)
     if reader != AUTO:
         chosen = FILE_READERS[reader]
     elif start.startswith(_SQLITE):
-        address = "sqlite:///FILE" if path == STANDARD_INPUT else f"sqlite:///{path}"
-        yield Unreadable(line=0, problem=f"a SQLite database: give it as {address}")
+        address = f"sqlite:///{'FILE' if packed or path == STANDARD_INPUT else path}"
+        yield Unreadable(
+            line=0, problem=f"a SQLite database: {'unpack it, and ' if packed else ''}give it as {address}"
+        )
         return
     else:
         chosen = next(known for known in FILE_READERS.values() if known.recognises(head))
     yield from chosen.read(Recorded(name=path, file=file, skim=skim))
+
+
+def _with_damage(items: Iterator[Item], layers: list[Unpacking]) -> Iterator[Item]:
+    """Items, and what is wrong with the packed data, said with the line that it cut, if it cut one."""
+    last: deque[Item] = deque()
+    try:
+        for item in items:
+            last.append(item)
+            if len(last) > _CUT_ITEMS:
+                yield last.popleft()
+    except TraceUnreadable:
+        yield from last
+        raise
+    # An inner layer is cut off where the outer one breaks: the outer one says why.
+    problem = next((layer.problem for layer in layers if layer.problem is not None), None)
+    cut = next((item for item in reversed(last) if isinstance(item, Unreadable)), None)
+    for item in last:
+        if cut is not None and item is cut and problem is not None:
+            yield Unreadable(line=cut.line, problem=f"{cut.problem}; {problem}", found=cut.found)
+        else:
+            yield item
+    if problem is not None and cut is None:
+        yield Unreadable(line=0, problem=problem)
 
 
 def items_in(
@@ -136,6 +204,7 @@ def items_in(
 
     Raises:
         TraceUnreadable: it cannot be opened, or a reader was chosen that does not read such.
+        MissingExtra: it is of a form whose library is not installed.
 
     Example:
         >>> list(items_in("/nowhere"))

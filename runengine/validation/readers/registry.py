@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from runengine.validation.readers import json_document, json_lines, kotlin_sql, sse, store
+from runengine.validation.readers import azure, har, json_document, json_lines, kotlin_sql, parquet, sse, store, vcr
 from runengine.validation.readers.reader import DatabaseReader, Reader
 
 __all__ = ["AUTO", "DATABASE_READERS", "FILE_READERS", "READERS"]
@@ -13,7 +13,16 @@ AUTO: Final = "auto"
 """The form of a file is told by its beginning, the kind of a database by its tables."""
 
 FILE_READERS: Final[dict[str, Reader]] = {
-    reader.name: reader for reader in (sse.READER, json_document.READER, json_lines.READER)
+    reader.name: reader
+    for reader in (
+        parquet.READER,
+        sse.READER,
+        vcr.READER,
+        har.READER,
+        azure.READER,
+        json_document.READER,
+        json_lines.READER,
+    )
 }
 """Readers of files by name; the last takes whatever the others do not."""
 

@@ -65,7 +65,12 @@ class Layout:
 
 @lru_cache(maxsize=4096)
 def layout_of(
-    status: Status, keys: tuple[str, ...], types: tuple[type, ...], era: int, generation: int | None = None
+    status: Status,
+    keys: tuple[str, ...],
+    types: tuple[type, ...],
+    era: int,
+    generation: int | None = None,
+    columns: frozenset[str] | None = None,
 ) -> Layout:
     """Judge a layout.
 
@@ -75,6 +80,8 @@ def layout_of(
         types: The type of each value.
         era: From `runengine.core.candidates.era_of`.
         generation: The generation to hold the record to, or None to infer candidates.
+        columns: Of a table, the fields it has a column for: of the others nothing is said, and a null in a column may
+            stand for no key. None for a record that is whole.
 
     Example:
         >>> keys = ("id", "object", "created_at", "thread_id", "assistant_id", "status", "expires_at", "model",
@@ -86,20 +93,40 @@ def layout_of(
         [('RE201', 'started_at')]
     """
     kinds = dict(zip(keys, types, strict=True))
-    candidates = candidates_of(status, kinds, era) if generation is None else (generation,)
+    candidates = (generation,) if generation is not None else _candidates(status, kinds, era, columns)
+    if columns is not None:
+        kinds = {name: kind for name, kind in kinds.items() if kind is not NULL or _declared_in(name, candidates)}
     findings = (
-        *_presence(status, kinds),
-        *_declared(kinds, candidates),
+        *_presence(status, kinds, columns),
+        *_declared(kinds, candidates, columns),
         *_undeclared(kinds, candidates),
         *_status_known(status, candidates),
     )
     return Layout(findings=findings, candidates=candidates)
 
 
-def _presence(status: Status, kinds: dict[str, type]) -> Iterator[Finding]:
+def _candidates(status: Status, kinds: dict[str, type], era: int, columns: frozenset[str] | None) -> tuple[int, ...]:
+    if columns is None:
+        return candidates_of(status, kinds, era)
+    unknown = FIELDS.keys() - columns
+    candidates = candidates_of(status, kinds, era, unknown)
+    nulls = {name for name, kind in kinds.items() if kind is NULL}
+    if all(_declared_in(name, candidates) for name in nulls):
+        return candidates
+    # A table of many generations has columns that some of its rows have nothing for.
+    return candidates_of(status, kinds, era, unknown | nulls)
+
+
+def _declared_in(name: str, candidates: tuple[int, ...]) -> bool:
+    return name not in FIELDS or any(FIELDS[name].declared_in(g) for g in candidates)
+
+
+def _presence(status: Status, kinds: dict[str, type], columns: frozenset[str] | None) -> Iterator[Finding]:
     present = {name: True for name, kind in kinds.items() if kind is not NULL}
     for problem in shape_problems(status, present):
         missing = problem.kind == "missing"
+        if missing and columns is not None and problem.field not in columns:
+            continue
         code = _PRESENCE_CODES[problem.field][0 if missing else 1]
         yield Finding(
             code,
@@ -111,9 +138,11 @@ def _presence(status: Status, kinds: dict[str, type]) -> Iterator[Finding]:
         )
 
 
-def _declared(kinds: dict[str, type], candidates: tuple[int, ...]) -> Iterator[Finding]:
+def _declared(kinds: dict[str, type], candidates: tuple[int, ...], columns: frozenset[str] | None) -> Iterator[Finding]:
     for field in FIELDS.values():
         kind = kinds.get(field.name)
+        if kind is None and columns is not None:
+            continue
         if kind is None:
             if field.kind != "stamp" and all(field.required_in(g) for g in candidates):
                 expected = _expected(field, null=False)

@@ -19,7 +19,16 @@ from runengine.core.table import DOCUMENTED, ENDED_BY, PERMISSIVE, PRACTICAL, TA
 from runengine.core.trace import hidden_steps
 from runengine.validation.findings import Finding, Severity
 
-__all__ = ["STALE_S", "STREAM_PREFIX", "Point", "birth_findings", "event_findings", "path_findings", "same_findings"]
+__all__ = [
+    "STALE_S",
+    "STREAM_PREFIX",
+    "Point",
+    "birth_findings",
+    "event_findings",
+    "path_findings",
+    "same_findings",
+    "way_between",
+]
 
 STALE_S: Final = 3
 """How old an answer may be when it is dated, seconds (FACTS B4: stale reads of up to 3 s)."""
@@ -39,6 +48,7 @@ class Point:
         status: One of the nine.
         record: The record as JSON.
         observed_s: When it was seen, Unix seconds, or None.
+        tells_start: The recording shows started_at: its being null says something.
 
     Example:
         >>> Point(status="queued", record={}).observed_s is None
@@ -48,6 +58,7 @@ class Point:
     status: Status
     record: dict[str, Any]
     observed_s: float | None = None
+    tells_start: bool = True
 
 
 def birth_findings(status: str, created: bool) -> Iterator[Finding]:
@@ -143,15 +154,59 @@ def path_findings(before: Point, now: Point, policy: Policy, complete: bool, ske
         >>> [f.code for f in path_findings(before, now, DOCUMENTED, False, 2)]
         []
     """
-    was, is_now = before.record.get("started_at"), now.record.get("started_at")
-    back = type(was) is int and type(is_now) is int and is_now < was
-    unknown = _lacks_start(before) or _lacks_start(now)  # RE201 says so; no step is to be blamed for it
-    forth = not back and not unknown and is_now is not None and was != is_now
+    back, forth = _moves(before, now)
     direct = _row(before.status, now.status, policy)
-    if complete or (back and (direct or before.status == now.status)):
+    if _is_visible(before, now, direct, complete, back):
         yield from _visible(before.status, now.status, policy, direct, moved=back or forth, back=back)
     elif before.status != now.status or back or forth:
         yield from _hidden(before, now, policy, back=back, forth=forth, skew_s=skew_s)
+
+
+def way_between(
+    before: Point, now: Point, policy: Policy, complete: bool, skew_s: float
+) -> tuple[Transition, ...] | None:
+    """The rows that explain the step, or the hidden steps, between two snapshots of a run that had not ended.
+
+    The same that `path_findings` judges, so a row may be one that the policy does not have (RE102).
+
+    Args:
+        before: The earlier snapshot, not terminal.
+        now: The later one.
+        policy: Which rows are legal.
+        complete: Every status is visible, so that the step must be one row.
+        skew_s: How far clocks may differ, seconds.
+
+    Returns:
+        The rows in order, empty where nothing need have happened, or None where nothing explains it.
+
+    Example:
+        >>> before = Point(status="queued", record={"started_at": None})
+        >>> now = Point(status="completed", record={"started_at": 7})
+        >>> [row.event for row in way_between(before, now, DOCUMENTED, False, 2)]
+        ['start', 'complete']
+        >>> way_between(before, now, DOCUMENTED, True, 2) is None
+        True
+    """
+    back, forth = _moves(before, now)
+    direct = _row(before.status, now.status, policy)
+    if _is_visible(before, now, direct, complete, back):
+        return (direct,) if direct is not None else () if before.status == now.status else None
+    if before.status != now.status or back or forth:
+        return _explaining(before, now, policy, back=back, forth=forth, skew_s=skew_s)
+    return ()
+
+
+def _moves(before: Point, now: Point) -> tuple[bool, bool]:
+    """Whether started_at went back, and whether it was written anew."""
+    was, is_now = before.record.get("started_at"), now.record.get("started_at")
+    back = type(was) is int and type(is_now) is int and is_now < was
+    unknown = _lacks_start(before) or _lacks_start(now)  # RE201 says so; no step is to be blamed for it
+    return back, not back and not unknown and is_now is not None and was != is_now
+
+
+def _is_visible(before: Point, now: Point, direct: Transition | None, complete: bool, back: bool) -> bool:
+    """Whether the step is judged as one row, and not as hidden ones."""
+    return complete or (back and (direct is not None or before.status == now.status))
 
 
 def _visible(
@@ -174,23 +229,40 @@ def _row(source: Status, target: Status, policy: Policy) -> Transition | None:
 
 def _hidden(before: Point, now: Point, policy: Policy, *, back: bool, forth: bool, skew_s: float) -> Iterator[Finding]:
     source, target = before.status, now.status
-    started = before.record.get("started_at") is not None or _lacks_start(before)
-    never = not started and now.record.get("started_at") is None and not _lacks_start(now)
-    restarts = () if back else (True,) if forth else (False,) if never else (False, True)
-    for rows_of in (_documented(policy), _wider(policy)):
-        for restarted in restarts:
-            rows = hidden_steps(rows_of, source, target, restarted, started)
-            if rows is not None and not (restarted and not _could_restart(before, now, skew_s)):
-                yield from _graded(rows, source, target, policy)
-                return
+    rows = _explaining(before, now, policy, back=back, forth=forth, skew_s=skew_s)
+    if rows is not None:
+        yield from _graded(rows, source, target, policy)
+        return
+    started = _has_started(before)
     if all(hidden_steps(_wider(policy), source, target, restarted, started) is None for restarted in (False, True)):
         yield _illegal(source, target, policy)
     else:
         yield _impossible(before, now, _wider(policy))
 
 
+def _explaining(
+    before: Point, now: Point, policy: Policy, *, back: bool, forth: bool, skew_s: float
+) -> tuple[Transition, ...] | None:
+    source, target = before.status, now.status
+    started = _has_started(before)
+    never = not started and now.record.get("started_at") is None and not _lacks_start(now)
+    restarts = () if back else (True,) if forth else (False,) if never else (False, True)
+    for rows_of in (_documented(policy), _wider(policy)):
+        for restarted in restarts:
+            rows = hidden_steps(rows_of, source, target, restarted, started)
+            if rows is not None and not (restarted and not _could_restart(before, now, skew_s)):
+                return rows
+    return None
+
+
+def _has_started(point: Point) -> bool:
+    return point.record.get("started_at") is not None or _lacks_start(point)
+
+
 def _lacks_start(point: Point) -> bool:
-    return point.record.get("started_at") is None and presence("started_at", point.status) == "must"
+    if point.record.get("started_at") is not None:
+        return False
+    return not point.tells_start or presence("started_at", point.status) == "must"
 
 
 def _could_restart(before: Point, now: Point, skew_s: float) -> bool:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from runengine.simulation.faults import FAULTS, Truth, broken, is_faulted, kinds_of, read_truths, write_truth
 from runengine.simulation.vectors.draws import Draws, uniforms
+from runengine.validation import RULES
 from tests.recall.worlds import WORLDS, recordings
 
 np = pytest.importorskip("numpy")
@@ -101,8 +102,9 @@ class TestTruth:
         with pytest.raises(ValueError, match="line 2: no truth of a fault"):
             read_truths([b"\n", line])
 
-    def test_seen_is_not_the_checkers(self) -> None:
+    def test_seen_is_not_the_checkers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A fault of a rule that the checker lacks is marked, and not seen."""
+        monkeypatch.setattr("runengine.simulation.faults.fault.RULES", {code: rule for code, rule in RULES.items() if code != "RE505"})
         made = recordings(WORLDS["steady"], 2, 20, "stream")
         truths: list[Truth] = [one[1] for r in made if (one := broken(r, 9, ("step_resumed",))) is not None]
         assert truths

@@ -193,19 +193,20 @@ def test_what_the_issue_asks_for() -> None:
 
 
 def test_the_table() -> None:
-    """Names are unique and lower case, codes are known or of RE5xx, and what breaks nothing says why nobody sees it."""
+    """Names are unique and lower case, codes are known, and what breaks nothing says why nobody sees it."""
     for name, fault in FAULTS.items():
         assert name == fault.name == name.lower()
         assert fault.says.endswith(".")
-        assert {*fault.breaks, *fault.may} <= {*RULES, *(f"RE50{n}" for n in range(1, 7))}
+        assert {*fault.breaks, *fault.may} <= {*RULES}
         assert not {*fault.breaks} & {*fault.may}
         assert fault.breaks or fault.unseen
 
 
 def test_every_rule_is_broken() -> None:
-    """Every rule of the catalogue, and every one of RE5xx that is awaited, has a fault that breaks it."""
-    broken = {code for fault in FAULTS.values() for code in fault.breaks}
-    assert {*RULES, *(f"RE50{n}" for n in range(1, 7))} <= broken
+    """Every rule of the catalogue has a fault that breaks it, those across objects two; refusals are not broken."""
+    broken = [code for fault in FAULTS.values() for code in fault.breaks]
+    assert {*RULES} - {*broken} == {"RE407", "RE408"}
+    assert all(broken.count(f"RE50{n}") >= 2 for n in range(1, 7))
 
 
 def test_page_names_all() -> None:

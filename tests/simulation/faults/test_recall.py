@@ -46,12 +46,12 @@ def test_random_runs(label: str, view: View, seed: int, first: int) -> None:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_operator(view: View) -> None:
-    """One fault of each operator that a tool-heavy world can have is found, at its line but for ends of streams."""
+    """One fault of each operator that a tool-heavy world can have is found, at its line where it is that of its run."""
     measured = Measured()
     tally_of("flaky", WORLDS["flaky"], view, measured, seed=SEED, runs=260)
     holds(measured)
     for (name, _), tally in measured.faults.items():
-        if "RE404" not in FAULTS[name].breaks:
+        if "RE404" not in FAULTS[name].breaks and not FAULTS[name].reaches:
             assert tally.placed == tally.found, name
 
 

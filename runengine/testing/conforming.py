@@ -1,0 +1,166 @@
+"""Whether a recording conforms, as tests ask it: of a path, of text, or of run objects that a test has at hand.
+
+The pytest plugin is made of this; it needs no pytest itself.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from attrs import frozen
+
+from runengine.core.records import RunObject
+from runengine.core.table import Policy, policy_named
+from runengine.dialects import write_run
+from runengine.validation.checker import Checker
+from runengine.validation.findings import SEVERITIES, Severity, Violation
+from runengine.validation.observations import Item, Sampling
+from runengine.validation.readers import items_in, read_items
+from runengine.validation.readers.envelopes import items_of
+from runengine.validation.reports import FORMATS
+from runengine.validation.summary import Options, Summary
+
+__all__ = ["SHOWN_MAX", "Conformance", "conformance_of", "options_of"]
+
+SHOWN_MAX: Final = 20
+"""So many findings of one recording are shown."""
+
+_ITEMS: Final = get_args(Item)
+_TEXT_STARTS: Final = ("{", "[", "event:", "data:")
+
+
+@frozen(kw_only=True)
+class Conformance:
+    """What a check came to.
+
+    Attributes:
+        failing: The violations that count, in the order they were found.
+        summary: What was seen.
+        report: The report for people: of those that count the first 20, and the verdict.
+
+    Example:
+        >>> conformance_of([]).summary.observations
+        0
+    """
+
+    failing: tuple[Violation, ...]
+    summary: Summary
+    report: str
+
+
+def options_of(policy: str | Policy = "practical", sampling: Sampling = "auto") -> Options:
+    """Options, with the policy by its name or as such.
+
+    Raises:
+        ValueError: no policy has that name, or there is no such sampling.
+
+    Example:
+        >>> options_of("documented").policy.name
+        'documented'
+    """
+    if sampling not in get_args(Sampling):
+        raise ValueError(f"sampling is one of {', '.join(get_args(Sampling))}; got {sampling!r}")
+    return Options(policy=policy_named(policy) if isinstance(policy, str) else policy, sampling=sampling)
+
+
+def conformance_of(recording: Any, options: Options | None = None, fail_on: Severity = "error") -> Conformance:
+    r"""Check a recording.
+
+    Args:
+        recording: A path (of any form that `runengine check` reads); text or bytes of such a file; or run objects, one
+            or many: dicts, envelopes, `RunObject`s, items of a reader, or objects of an SDK, which have `model_dump`,
+            `to_dict` or `as_dict`.
+        options: What to hold it to.
+        fail_on: From which severity on violations count.
+
+    Raises:
+        TraceUnreadable: it is a path that cannot be read.
+        TypeError: it is none of these.
+
+    Example:
+        >>> from runengine.validation.catalogue.examples import record
+        >>> [v.code for v in conformance_of([record("cancelling"), record("in_progress")]).failing]
+        ['RE101']
+        >>> conformance_of('{"object": "thread.run"}\n').failing[0].code
+        'RE307'
+    """
+    counting = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    name, items = _opened(recording)
+    out = io.StringIO()
+    report = FORMATS["text"].make(out, "info" in counting)
+    checker = Checker(options, watches=() if report.watch is None else (report.watch,))
+    failing: list[Violation] = []
+    for violation in checker.check(name, items(checker)):
+        if violation.severity in counting:
+            if len(failing) < SHOWN_MAX:
+                report.add(violation)
+            failing.append(violation)
+    if len(failing) > SHOWN_MAX:
+        out.write(f"… and {len(failing) - SHOWN_MAX:,} more\n")
+    report.close(checker.summary)
+    return Conformance(failing=tuple(failing), summary=checker.summary, report=out.getvalue().rstrip("\n"))
+
+
+_Items = Callable[[Checker], Iterable[Item]]
+
+
+def _opened(recording: Any) -> tuple[str, _Items]:
+    """The recording's name, and its items for a checker."""
+    if isinstance(recording, str) and (recording.lstrip().startswith(_TEXT_STARTS) or "\n" in recording):
+        recording = recording.encode()
+    if isinstance(recording, (bytes, bytearray)):
+        data = io.BytesIO(recording)
+        return "recording", lambda checker: read_items("recording", io.BufferedReader(data), checker.skim)  # type: ignore[type-var, unused-ignore]
+    if isinstance(recording, (str, PathLike)):
+        path = fspath(recording)
+        if Path(path).is_dir():
+            raise TypeError(f"{path} is a folder; give its files one by one, or --runengine-cassettes={path}")
+        return path, lambda checker: items_in(path, skim=checker.skim)
+    return "recording", lambda _checker: _items_of(recording)
+
+
+def _items_of(recording: Any) -> Iterator[Item]:
+    if _is_one(recording):
+        recording = (recording,)
+    elif not isinstance(recording, Iterable):
+        raise TypeError(f"expected a path, text, or run objects; got {type(recording).__name__}")
+    for number, value in enumerate(recording, 1):
+        if isinstance(value, _ITEMS):
+            yield value
+        else:
+            yield from items_of(_plain(value), number)
+
+
+def _is_one(value: Any) -> bool:
+    return isinstance(value, (dict, RunObject, *_ITEMS)) or _dump(value) is not None
+
+
+def _plain(value: Any) -> Any:
+    """JSON, whatever object it was."""
+    return json.loads(json.dumps(value, default=_undone))
+
+
+def _undone(value: Any) -> Any:
+    if isinstance(value, RunObject):
+        return write_run(value)
+    dump = _dump(value)
+    if dump is None:
+        raise TypeError(
+            f"expected run objects; {type(value).__name__} is none: it has no model_dump, to_dict or as_dict"
+        )
+    return dump()
+
+
+def _dump(value: Any) -> Callable[[], Any] | None:
+    """How an object of an SDK becomes plain, with the API's own keys, and only those that were sent."""
+    if isinstance(value, type):
+        return None
+    if callable(model_dump := getattr(value, "model_dump", None)):
+        return lambda: model_dump(mode="json", by_alias=True, exclude_unset=True)
+    methods = (getattr(value, name, None) for name in ("to_dict", "as_dict"))
+    return next((method for method in methods if callable(method)), None)

@@ -1,0 +1,225 @@
+"""The pytest plugin: recordings as test items, and the fixture `assert_conforms`.
+
+`pytest --runengine-cassettes=DIR` makes a test of every recording below DIR; it fails with the report of
+`runengine check` where the recording does not conform. Where nobody asks for it, nothing of the checker is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from runengine.errors import RunEngineError
+
+if TYPE_CHECKING:
+    from runengine.core.table import Policy
+    from runengine.testing.conforming import Conformance
+    from runengine.validation.findings import Severity
+    from runengine.validation.observations import Sampling
+    from runengine.validation.summary import Options, Summary
+
+__all__ = [
+    "assert_conforms",
+    "pytest_addoption",
+    "pytest_collect_file",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+]
+
+_NAME: Final = "conforms"
+_SEVERITIES: Final = ("error", "warning", "info")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options, each also a setting of the ini file.
+
+    Example:
+        >>> # pytest --runengine-cassettes=tests/cassettes --runengine-policy=documented
+    """
+    group = parser.getgroup("runengine", "recorded runs (thread.run) against the rules")
+    group.addoption(
+        "--runengine-cassettes",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="make a test of every recording below DIR (or of one file); may be given several times",
+    )
+    group.addoption(
+        "--runengine-policy", metavar="NAME", help="legal steps: documented, practical (default) or permissive"
+    )
+    group.addoption(
+        "--runengine-fail-on", choices=_SEVERITIES, help="fail from this severity on: error (default), warning or info"
+    )
+    parser.addini("runengine_cassettes", "folders whose recordings are tests, relative to this file", type="paths")
+    parser.addini("runengine_policy", "see --runengine-policy", default="practical")
+    parser.addini("runengine_fail_on", "see --runengine-fail-on", default="error")
+
+
+class _Asked:
+    """What was asked for.
+
+    Attributes:
+        policy: Name of the policy.
+        fail_on: From which severity on a recording fails.
+        files: The recordings, resolved, in order.
+        all: Whether they are tests wherever pytest was told to look.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.policy: str = config.getoption("runengine_policy") or config.getini("runengine_policy")
+        self.fail_on: Severity = config.getoption("runengine_fail_on") or config.getini("runengine_fail_on")
+        if self.fail_on not in _SEVERITIES:
+            raise pytest.UsageError(f"runengine_fail_on is one of {', '.join(_SEVERITIES)}; got {self.fail_on!r}")
+        start = config.invocation_params.dir
+        given = [start / folder for folder in config.getoption("runengine_cassettes") or ()]
+        folders = [*given, *config.getini("runengine_cassettes")]
+        self.files: dict[Path, None] = {}
+        if folders:
+            self.options()
+            self.files = dict.fromkeys(_files(folders))
+        self.all = _wants_all(config, given, folders)
+
+    def options(self) -> Options:
+        from runengine.testing.conforming import options_of
+
+        try:
+            return options_of(self.policy)
+        except (RunEngineError, ValueError, LookupError) as error:
+            raise pytest.UsageError(f"runengine_policy: {error}") from None
+
+
+def _files(folders: Sequence[Path]) -> Iterator[Path]:
+    from runengine.validation.readers import expand
+
+    try:
+        yield from (Path(path).resolve() for path in expand(map(str, folders)))
+    except RunEngineError as error:
+        raise pytest.UsageError(f"runengine_cassettes: {error}") from None
+
+
+def _wants_all(config: pytest.Config, given: Sequence[Path], folders: Sequence[Path]) -> bool:
+    """All recordings, unless pytest was told where to look: below one of the folders, or past those of the ini file.
+
+    A worker of xdist is told places by the controller, which were not asked for by anybody; so it is told this too.
+    """
+    known: bool | None = getattr(config.option, "runengine_all", None)
+    if known is None:
+        told = config.args_source is pytest.Config.ArgsSource.ARGS
+        start = config.invocation_params.dir
+        places = [(start / arg.partition("::")[0]).resolve() for arg in config.args] if told else []
+        inside = any(place.is_relative_to(folder.resolve()) for place in places for folder in folders)
+        known = not inside and (bool(given) or not told)
+        config.option.runengine_all = known
+    return known
+
+
+_ASKED: Final = pytest.StashKey[_Asked]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look at what was asked for.
+
+    Raises:
+        UsageError: a folder is not there or has no recording, or no policy has that name.
+
+    Example:
+        >>> # in pyproject.toml, below [tool.pytest.ini_options]: runengine_cassettes = ["tests/cassettes"]
+    """
+    config.stash[_ASKED] = _Asked(config)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A recording that pytest comes across, or is pointed at, is collected where it stands.
+
+    Example:
+        >>> # pytest --runengine-cassettes=tests/cassettes tests/cassettes/cancel.yaml
+    """
+    if file_path.resolve() not in parent.config.stash[_ASKED].files:
+        return None
+    file: pytest.Collector = _RecordingFile.from_parent(parent, path=file_path)
+    return file
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The recordings that pytest did not come across are added at the end; `-k`, `-m` and `--lf` choose among them too.
+
+    Example:
+        >>> # pytest --runengine-cassettes=tests/cassettes -k cancel
+    """
+    asked = config.stash[_ASKED]
+    if not asked.all:
+        return
+    met = {item.path.resolve() for item in items if isinstance(item, _Recording)}
+    for path in asked.files:
+        if path not in met:
+            items.extend(_RecordingFile.from_parent(session, path=path).collect())
+
+
+class _RecordingFile(pytest.File):
+    def collect(self) -> Iterator[pytest.Item]:
+        yield _Recording.from_parent(self, name=_NAME)
+
+
+class _NotConforming(Exception):
+    """The report stands in place of a traceback."""
+
+
+class _Recording(pytest.Item):
+    def runtest(self) -> None:
+        from runengine.testing.conforming import conformance_of
+
+        asked, here = self.config.stash[_ASKED], Path.cwd()
+        path = self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
+        try:
+            checked = conformance_of(path, asked.options(), asked.fail_on)
+        except RunEngineError as error:
+            raise _NotConforming(str(error)) from None
+        if checked.failing:
+            raise _NotConforming(checked.report)
+        if not checked.summary.observations:
+            pytest.skip("no run is in it")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, _NotConforming):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, f"runengine: {self.nodeid.partition('::')[0]}"
+
+
+@pytest.fixture
+def assert_conforms(pytestconfig: pytest.Config) -> Callable[..., Summary]:
+    """A function that fails the test where a recording does not conform, with the findings for a message.
+
+    Its arguments: `recording`, a path, text, or run objects (dicts, or objects of an SDK), one or many, in the order
+    they were seen; `policy`, a name or a `Policy`; `sampling`, auto, complete or polled; `fail_on`, a severity. What is
+    not given is as on pytest's command line. It returns the counts. A recording without a run fails too.
+
+    Example:
+        >>> def test_a_poll(assert_conforms, client):
+        ...     assert_conforms([client.runs.retrieve("run_1") for _ in range(3)], sampling="polled")
+    """
+    asked = pytestconfig.stash[_ASKED]
+
+    def conforms(
+        recording: Any,
+        *,
+        policy: str | Policy | None = None,
+        sampling: Sampling = "auto",
+        fail_on: Severity | None = None,
+    ) -> Summary:
+        __tracebackhide__ = True
+        from runengine.testing.conforming import conformance_of, options_of
+
+        options = options_of(asked.policy if policy is None else policy, sampling)
+        checked: Conformance = conformance_of(recording, options, fail_on or asked.fail_on)
+        if checked.failing or not checked.summary.observations:
+            raise AssertionError(f"the recording does not conform\n{checked.report}")
+        return checked.summary
+
+    return conforms

@@ -1,0 +1,1 @@
+"""The rooms for users' own tests."""

@@ -1,0 +1,186 @@
+"""RE501 and RE502: runs of one thread, and ids given twice."""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runengine.validation.catalogue.examples import CREATED, record, row
+from runengine.validation.threads import RUNS_MAX
+from tests.validation.checking import Checked, check_lines
+
+Life = tuple[int, int, int | None]
+
+
+def ended(run: int, begun_s: int, end_s: int, thread: int = 1) -> dict[str, Any]:
+    """A completed run."""
+    stamps = {
+        name: CREATED + at for name, at in (("created_at", begun_s), ("started_at", begun_s), ("completed_at", end_s))
+    }
+    return record("completed", id=f"run_{run}", thread_id=f"thread_{thread}", **stamps)
+
+
+def living(run: int, begun_s: int, start_s: int, thread: int = 1) -> dict[str, Any]:
+    """A run in progress."""
+    stamps = {"created_at": CREATED + begun_s, "started_at": CREATED + start_s, "expires_at": CREATED + begun_s + 600}
+    return record("in_progress", id=f"run_{run}", thread_id=f"thread_{thread}", **stamps)
+
+
+def seen(data: dict[str, Any], at_s: float) -> dict[str, Any]:
+    """It was observed then."""
+    return row(data, kind="poll", observed_at=CREATED + at_s)
+
+
+def overlapping(checked: Checked) -> list[tuple[str | None, int]]:
+    """Run and line of each RE501."""
+    return [(v.run_id, v.line) for v in checked.violations if v.code == "RE501"]
+
+
+class TestOverlap:
+    """Two runs of a thread."""
+
+    @pytest.mark.parametrize(
+        ("other", "wanted"),
+        [((5, 9), []), ((4, 9), ["run_2"]), ((0, 9), ["run_2"]), ((5, 5), []), ((3, 3), ["run_2"]), ((-3, 0), [])],
+    )
+    def test_seconds(self, other: tuple[int, int], wanted: list[str]) -> None:
+        """A run from 0 to 5 and another: only what is sure within whole seconds is said, of the later, in any order."""
+        pair = (ended(1, 0, 5), ended(2, *other))
+        for lines in (pair, pair[::-1]):
+            assert [run for run, _ in overlapping(check_lines(*lines))] == wanted
+            assert overlapping(check_lines(*lines)) == overlapping(check_lines(*lines, skim=False))
+
+    def test_other_threads(self) -> None:
+        """Runs of different threads may be active together."""
+        assert check_lines(ended(1, 0, 5), ended(2, 1, 5, thread=2)).violations == []
+
+    def test_line(self) -> None:
+        """It is said where it becomes known, and of the run created later."""
+        checked = check_lines(living(1, 0, 0), living(2, 4, 5), ended(1, 0, 9))
+        assert overlapping(checked) == [("run_2", 3)]
+        assert "run_1" in checked.violations[0].message
+
+    @pytest.mark.parametrize(("at_s", "wanted"), [(9.5, 0), (10.0, 1), (30.0, 1)])
+    def test_observed_alive(self, at_s: float, wanted: int) -> None:
+        """A run that is never seen to end is alive when it was observed, less 3 s and the skew."""
+        lines = (seen(living(1, 0, 1), 2), seen(living(2, 4, 4), 4.5), seen(living(1, 0, 1), at_s))
+        checked = check_lines(*lines)
+        assert len(overlapping(checked)) == wanted
+        assert [run for run, _ in overlapping(checked)] == ["run_2"] * wanted
+
+    def test_end_stamp_decides(self) -> None:
+        """Where the run is seen to end, its stamp decides, however far its recorder's clock is off."""
+        ahead = (seen(living(1, 0, 1), 60), seen(living(2, 6, 6), 7), seen(ended(1, 0, 5), 61))
+        for lines in permutations(ahead):
+            if lines.index(ahead[0]) < lines.index(ahead[2]):
+                assert overlapping(check_lines(*lines)) == []
+
+    def test_what_is_wrong_proves_nothing(self) -> None:
+        """A record whose stamps are out of order is no witness."""
+        assert {v.code for v in check_lines(ended(1, 0, 5), ended(2, 4, 3)).violations} == {"RE203"}
+
+    def test_many_runs(self) -> None:
+        """Of more runs than are compared, the one that ended first is dropped; nothing is said of runs in turn."""
+        turns = [ended(n, 10 * n, 10 * n + 5) for n in range(3 * RUNS_MAX)]
+        assert check_lines(*turns).violations == []
+        late = ended(999, 30 * RUNS_MAX - 8, 30 * RUNS_MAX)
+        assert overlapping(check_lines(*turns, late)) == [("run_999", 3 * RUNS_MAX + 1)]
+
+
+lives = st.lists(
+    st.tuples(st.integers(0, 12), st.integers(0, 4), st.integers(0, 6) | st.none()), min_size=2, max_size=4
+)
+
+
+def lines_of(run: int, life: Life, polled: bool) -> list[dict[str, Any]]:
+    """A life as lines: created, started, and ended where it does."""
+    begun_s, wait_s, work_s = life
+    start_s = begun_s + wait_s
+    made = [living(run, begun_s, start_s)]
+    if work_s is not None:
+        made.append(ended(run, begun_s, start_s + work_s))
+    return [seen(data, begun_s + 7 * n + 3) for n, data in enumerate(made)] if polled else made
+
+
+@given(lives, st.booleans(), st.data())
+def test_any_interleaving(drawn: list[Life], polled: bool, data: st.DataObject) -> None:
+    """Whatever the order in which runs are interleaved, the same runs are said to overlap; skimmed or not."""
+    runs = [lines_of(n, life, polled) for n, life in enumerate(drawn)]
+
+    def mixed(order: list[int]) -> list[dict[str, Any]]:
+        left = [iter(lines) for lines in runs]
+        return [next(left[n]) for n in order]
+
+    order = [n for n, lines in enumerate(runs) for _ in lines]
+    wanted = {run for run, _ in overlapping(check_lines(*mixed(order)))}
+    other = mixed(data.draw(st.permutations(order)))
+    assert {run for run, _ in overlapping(check_lines(*other))} == wanted
+    assert {run for run, _ in overlapping(check_lines(*other, skim=False))} == wanted
+    if not polled:
+        assert wanted == by_hand(drawn)
+
+
+def by_hand(drawn: list[Life]) -> set[str | None]:
+    """The runs that the stamps prove to overlap an earlier one."""
+    spans = [(begun, begun + wait + (work or 0), n) for n, (begun, wait, work) in enumerate(drawn)]
+    return {
+        f"run_{max((a[0], a[2]), (b[0], b[2]))[1]}"
+        for a in spans
+        for b in spans
+        if a[2] < b[2] and a[0] < b[1] and b[0] < a[1]
+    }
+
+
+ANOTHER: dict[str, Any] = {"created_at": CREATED + 60, "expires_at": CREATED + 660}
+
+
+class TestReused:
+    """RE502."""
+
+    @pytest.mark.parametrize(
+        ("other", "kind", "wanted"),
+        [
+            ({}, "create", False),
+            ({}, "poll", False),
+            (ANOTHER, "poll", False),
+            (ANOTHER, "create", True),
+            ({"thread_id": "thread_2"}, "poll", False),
+            ({"thread_id": "thread_2"}, "create", True),
+            ({"thread_id": "thread_2", **ANOTHER}, "poll", True),
+        ],
+        ids=str,
+    )
+    def test_two_signs_of_three(self, other: dict[str, Any], kind: str, wanted: bool) -> None:
+        """Another created_at, another thread, a second creation: two of them make another run, one does not."""
+        checked = check_lines(row(record("queued"), kind="create"), row(record("queued", **other), kind=kind))
+        codes = [v.code for v in checked.violations]
+        assert ("RE502" in codes) == wanted
+        if wanted:
+            assert codes == ["RE502"]
+            assert checked.summary.runs == 2
+
+    def test_said_once(self) -> None:
+        """Of two runs of one id that are told in turns, it is said once, and neither is held against the other."""
+        one = [record("queued"), record("in_progress"), record("completed")]
+        two = [{**data, "thread_id": "thread_2", "created_at": CREATED + 1} for data in one]
+        checked = check_lines(*(data for pair in zip(one, two, strict=True) for data in pair))
+        assert [(v.code, v.line) for v in checked.violations] == [("RE502", 2)]
+
+
+def test_skimmed_threads() -> None:
+    """The skim deals with the runs of a thread in turn, and leaves those that may overlap to the rules."""
+    from runengine.validation import Checker
+
+    def skimmed(*values: dict[str, Any]) -> list[bool]:
+        skim = Checker().skim
+        assert skim is not None
+        return [skim(json.dumps(value).encode(), n) for n, value in enumerate(values, 1)]
+
+    assert skimmed(ended(1, 0, 5), ended(2, 5, 9), ended(3, 9, 9)) == [True] * 3
+    assert skimmed(ended(1, 0, 5), ended(2, 4, 9)) == [True, False]
+    assert skimmed(living(1, 0, 1), ended(2, 4, 9)) == [True, False]
