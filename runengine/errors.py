@@ -18,8 +18,7 @@ RunEngineError
 │  └─ PayloadError            problems, each with a $.path
 │     └─ NotJSON              problem, offset (in `runengine.dialects.wire`)
 ├─ TraceUnreadable            file, line, column
-├─ SnapshotRefused            problem
-└─ MissingExtra, ScenarioInvalid   (the latter in `runengine.simulation.errors`)
+└─ MissingExtra; elsewhere: ScenarioInvalid (`simulation.errors`), SettingsInvalid, SnapshotRefused (`validation`)
 ```
 
 Each keeps what it knows in attributes and can be pickled. A message says what was refused, to what, why, and
@@ -42,7 +41,6 @@ __all__ = [
     "RunExists",
     "RunNotFound",
     "SchemaMismatch",
-    "SnapshotRefused",
     "StoreError",
     "StoreUnavailable",
     "ThreadBusy",
@@ -383,25 +381,6 @@ class TraceUnreadable(RunEngineError):
 
     def __str__(self) -> str:
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part) + f": {self.problem}"
-
-
-class SnapshotRefused(RunEngineError, ValueError):
-    """A monitor cannot go on from a snapshot: it is damaged, of another version, or was made with other options.
-
-    Attributes:
-        problem: What is wrong with it, and what was expected.
-
-    Example:
-        >>> str(SnapshotRefused("it is empty"))
-        'the snapshot of a monitor was refused: it is empty'
-    """
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"the snapshot of a monitor was refused: {self.problem}"
 
 
 class MissingExtra(RunEngineError, ImportError):

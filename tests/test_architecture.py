@@ -45,6 +45,7 @@ OWNERS = {
     "rich": (
         "cli/demo.py",
         "cli/driving.py",
+        "cli/explaining.py",
         "cli/fit.py",
         "cli/fit_tables.py",
         "cli/progress.py",
@@ -65,8 +66,8 @@ OWNERS = {
     "pyarrow": ("simulation/writing/arrow.py", "simulation/writing/parquet.py", "validation/readers/parquet.py"),
     "yaml": ("validation/readers/yaml_events.py",),
     "zstandard": ("validation/readers/unpacking.py",),
-    "gzip": ("validation/readers/unpacking.py",),
     "zlib": ("validation/readers/unpacking.py",),
+    "brotli": ("validation/readers/unpacking.py",),
     "pytest": ("testing/",),
     "matplotlib": ("simulation/fitting/plots.py",),
     "secrets": ("embedding/identity.py",),

@@ -23,7 +23,6 @@ from runengine.validation.findings import SEVERITIES, Severity
 from runengine.validation.profiling.profile import Profile
 from runengine.validation.readers import DATABASE_READERS, expand, items_in
 from runengine.validation.reports import FORMATS
-from runengine.validation.reports.html import HtmlReport
 from runengine.validation.reports.plain import plain
 from runengine.validation.reports.report import count_of
 from runengine.validation.settings import Settings, is_ignored, read_settings
@@ -33,7 +32,6 @@ __all__ = ["add_parser", "run"]
 
 _STANDARD: Final = "-"
 _STALE_SHOWN: Final = 5
-_WITHOUT_PROFILE: Final = ("jsonl", "junit", "html", "github")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,12 +61,11 @@ def run(arguments: argparse.Namespace) -> int:
     written = [path for path in (arguments.output, arguments.write_baseline) if path not in (None, _STANDARD)]
     if options.join:
         _say(JOINED)
-    if arguments.profile and arguments.format in _WITHOUT_PROFILE:
-        _say(f"--format {arguments.format} has no place for the profile; text and json have")
+    if arguments.profile and not FORMATS[arguments.format].shows_profile:
+        *most, last = (name for name, form in FORMATS.items() if form.shows_profile)
+        _say(f"--format {arguments.format} has no place for the profile; {', '.join(most)} and {last} have")
     with _report_to(arguments.output) as out:
-        report = FORMATS[arguments.format].make(out, arguments.verbose)
-        if isinstance(report, HtmlReport):
-            report.hold(options)
+        report = FORMATS[arguments.format].make(out, arguments.verbose, options)
         profile = _profile(options) if arguments.profile else None
         watches = [watch for watch in (profile, report.watch) if watch is not None]
         checker = Checker(options, watches, _passes(settings, known, bool(arguments.write_baseline)))
@@ -77,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             report.add(violation)
         report.close(checker.summary, profile)
     if known is not None and checker.summary.observations:
-        _tell_known(known, arguments.write_baseline, options)
+        _tell_known(known, arguments.write_baseline, options, bool(unread))
     return _exit_code(checker.summary, arguments.fail_on, bool(unread))
 
 
@@ -111,8 +108,11 @@ def _passes(settings: Settings, known: Baseline | None, learning: bool) -> Calla
     return passes
 
 
-def _tell_known(known: Baseline, write_to: str | None, options: Options) -> None:
+def _tell_known(known: Baseline, write_to: str | None, options: Options, unread: bool) -> None:
     """Write the baseline that was asked for; or say what was known, and what of it no longer occurs."""
+    if write_to and unread:
+        _say(f"{masked(write_to)}: not written, for what is known of a path that cannot be read would be lost")
+        return
     if write_to:
         with output(write_to) as out:
             out.write(known.document().encode())

@@ -137,11 +137,8 @@ def _add_reporting(parser: argparse.ArgumentParser) -> None:
 
 def epilog() -> str:
     """What help ends with: examples of every format there is."""
-    more = "".join(
-        f"  --format {name} -o runengine.{name:<28} {form.says}\n"
-        for name, form in FORMATS.items()
-        if name not in _SHOWN
-    )
+    rest = [(f"--format {name} -o runengine.{name}", form.says) for name, form in FORMATS.items() if name not in _SHOWN]
+    more = "".join(f"  {example:<48} {says}\n" for example, says in rest)
     return EPILOG.format(more=more)
 
 

@@ -10,22 +10,24 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, cast, get_args
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from runengine.core.records import RunObject
 from runengine.core.table import Policy, policy_named
 from runengine.dialects import write_run
+from runengine.validation.baseline import Baseline
 from runengine.validation.checker import Checker
 from runengine.validation.findings import SEVERITIES, Severity, Violation
 from runengine.validation.observations import Item, Sampling
 from runengine.validation.readers import items_in, read_items
 from runengine.validation.readers.envelopes import items_of
 from runengine.validation.reports import FORMATS
+from runengine.validation.settings import is_ignored, read_settings
 from runengine.validation.summary import Options, Summary
 
-__all__ = ["SHOWN_MAX", "Conformance", "conformance_of", "options_of"]
+__all__ = ["SHOWN_MAX", "Conformance", "Standard", "conformance_of", "standard_of"]
 
 SHOWN_MAX: Final = 20
 """So many findings of one recording are shown."""
@@ -53,30 +55,90 @@ class Conformance:
     report: str
 
 
-def options_of(policy: str | Policy = "practical", sampling: Sampling = "auto") -> Options:
-    """Options, with the policy by its name or as such.
+@frozen(kw_only=True)
+class Standard:
+    """What a project holds its recordings to.
 
-    Raises:
-        ValueError: no policy has that name, or there is no such sampling.
+    Attributes:
+        options: The rules' options.
+        fail_on: From which severity on violations count.
+        passes: Whether a violation is reported, or None where all are.
 
     Example:
-        >>> options_of("documented").policy.name
-        'documented'
+        >>> Standard().fail_on
+        'error'
     """
-    if sampling not in get_args(Sampling):
-        raise ValueError(f"sampling is one of {', '.join(get_args(Sampling))}; got {sampling!r}")
-    return Options(policy=policy_named(policy) if isinstance(policy, str) else policy, sampling=sampling)
+
+    options: Options = Options()
+    fail_on: Severity = "error"
+    passes: Callable[[Violation], bool] | None = None
+
+    def but(self, policy: str | Policy | None, sampling: Sampling | None, fail_on: Severity | None) -> Standard:
+        """The same with what is given here.
+
+        Raises:
+            ValueError: no policy has that name, or there is no such sampling or severity.
+        """
+        changes: dict[str, Any] = {}
+        if policy is not None:
+            changes["policy"] = policy_named(policy) if isinstance(policy, str) else policy
+        if sampling is not None:
+            changes["sampling"] = _one_of("sampling", sampling, get_args(Sampling))
+        least = self.fail_on if fail_on is None else _one_of("fail_on", fail_on, SEVERITIES)
+        return evolve(self, options=evolve(self.options, **changes), fail_on=least)
 
 
-def conformance_of(recording: Any, options: Options | None = None, fail_on: Severity = "error") -> Conformance:
+def _one_of(name: str, given: Any, known: tuple[str, ...]) -> Any:
+    if given not in known:
+        raise ValueError(f"{name} is one of {', '.join(known)}; got {given!r}")
+    return given
+
+
+def standard_of(folder: str | PathLike[str]) -> Standard:
+    """What `[tool.runengine]` in the pyproject.toml of a folder, or of one above it, says; else the defaults.
+
+    Args:
+        folder: Where to look.
+
+    Raises:
+        SettingsInvalid: the settings cannot be read.
+        TraceUnreadable: their baseline cannot be read.
+
+    Example:
+        >>> standard_of("/").options.policy.name
+        'practical'
+    """
+    settings = read_settings(folder)
+    given: dict[str, Any] = {
+        "policy": None if settings.policy is None else policy_named(settings.policy),
+        "generation": settings.generation,
+        "sampling": settings.sampling,
+        "select": settings.select,
+        "ignore": settings.ignore,
+        "skew_s": settings.skew,
+        "forget_after": settings.forget_after,
+    }
+    known = None
+    if settings.baseline and settings.file:
+        known = Baseline.read(str(Path(settings.file).parent / settings.baseline))
+
+    def passes(violation: Violation) -> bool:
+        if is_ignored(settings, violation.path, violation.code):
+            return False
+        return known is None or not known.knows(violation)
+
+    options = Options(**{name: value for name, value in given.items() if value is not None})
+    return Standard(options=options, passes=passes).but(None, None, cast("Severity | None", settings.fail_on))
+
+
+def conformance_of(recording: Any, standard: Standard | None = None) -> Conformance:
     r"""Check a recording.
 
     Args:
         recording: A path (of any form that `runengine check` reads); text or bytes of such a file; or run objects, one
             or many: dicts, envelopes, `RunObject`s, items of a reader, or objects of an SDK, which have `model_dump`,
             `to_dict` or `as_dict`.
-        options: What to hold it to.
-        fail_on: From which severity on violations count.
+        standard: What to hold it to.
 
     Raises:
         TraceUnreadable: it is a path that cannot be read.
@@ -89,11 +151,12 @@ def conformance_of(recording: Any, options: Options | None = None, fail_on: Seve
         >>> conformance_of('{"object": "thread.run"}\n').failing[0].code
         'RE307'
     """
-    counting = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    standard = standard or Standard()
+    counting = SEVERITIES[: SEVERITIES.index(standard.fail_on) + 1]
     name, items = _opened(recording)
     out = io.StringIO()
-    report = FORMATS["text"].make(out, "info" in counting)
-    checker = Checker(options, watches=() if report.watch is None else (report.watch,))
+    report = FORMATS["text"].make(out, "info" in counting, standard.options)
+    checker = Checker(standard.options, () if report.watch is None else (report.watch,), standard.passes)
     failing: list[Violation] = []
     for violation in checker.check(name, items(checker)):
         if violation.severity in counting:

@@ -16,10 +16,10 @@ from runengine.errors import RunEngineError
 
 if TYPE_CHECKING:
     from runengine.core.table import Policy
-    from runengine.testing.conforming import Conformance
+    from runengine.testing.conforming import Standard
     from runengine.validation.findings import Severity
     from runengine.validation.observations import Sampling
-    from runengine.validation.summary import Options, Summary
+    from runengine.validation.summary import Summary
 
 __all__ = [
     "assert_conforms",
@@ -54,41 +54,45 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--runengine-fail-on", choices=_SEVERITIES, help="fail from this severity on: error (default), warning or info"
     )
     parser.addini("runengine_cassettes", "folders whose recordings are tests, relative to this file", type="paths")
-    parser.addini("runengine_policy", "see --runengine-policy", default="practical")
-    parser.addini("runengine_fail_on", "see --runengine-fail-on", default="error")
+    parser.addini("runengine_policy", "see --runengine-policy", default="")
+    parser.addini("runengine_fail_on", "see --runengine-fail-on", default="")
 
 
 class _Asked:
     """What was asked for.
 
     Attributes:
-        policy: Name of the policy.
-        fail_on: From which severity on a recording fails.
         files: The recordings, resolved, in order.
         all: Whether they are tests wherever pytest was told to look.
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        self.policy: str = config.getoption("runengine_policy") or config.getini("runengine_policy")
-        self.fail_on: Severity = config.getoption("runengine_fail_on") or config.getini("runengine_fail_on")
-        if self.fail_on not in _SEVERITIES:
-            raise pytest.UsageError(f"runengine_fail_on is one of {', '.join(_SEVERITIES)}; got {self.fail_on!r}")
+        self._config = config
+        self._standard: Standard | None = None
         start = config.invocation_params.dir
         given = [start / folder for folder in config.getoption("runengine_cassettes") or ()]
         folders = [*given, *config.getini("runengine_cassettes")]
         self.files: dict[Path, None] = {}
         if folders:
-            self.options()
             self.files = dict.fromkeys(_files(folders))
+            assert self.standard
         self.all = _wants_all(config, given, folders)
 
-    def options(self) -> Options:
-        from runengine.testing.conforming import options_of
+    @property
+    def standard(self) -> Standard:
+        """What recordings are held to: options of pytest, then its settings, then `[tool.runengine]`."""
+        if self._standard is None:
+            from runengine.testing.conforming import standard_of
 
-        try:
-            return options_of(self.policy)
-        except (RunEngineError, ValueError, LookupError) as error:
-            raise pytest.UsageError(f"runengine_policy: {error}") from None
+            policy, fail_on = (
+                self._config.getoption(name) or self._config.getini(name) or None
+                for name in ("runengine_policy", "runengine_fail_on")
+            )
+            try:
+                self._standard = standard_of(self._config.rootpath).but(policy, None, fail_on)
+            except (RunEngineError, ValueError) as error:
+                raise pytest.UsageError(f"runengine: {error}") from None
+        return self._standard
 
 
 def _files(folders: Sequence[Path]) -> Iterator[Path]:
@@ -175,7 +179,7 @@ class _Recording(pytest.Item):
         asked, here = self.config.stash[_ASKED], Path.cwd()
         path = self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
         try:
-            checked = conformance_of(path, asked.options(), asked.fail_on)
+            checked = conformance_of(path, asked.standard)
         except RunEngineError as error:
             raise _NotConforming(str(error)) from None
         if checked.failing:
@@ -210,14 +214,13 @@ def assert_conforms(pytestconfig: pytest.Config) -> Callable[..., Summary]:
         recording: Any,
         *,
         policy: str | Policy | None = None,
-        sampling: Sampling = "auto",
+        sampling: Sampling | None = None,
         fail_on: Severity | None = None,
     ) -> Summary:
         __tracebackhide__ = True
-        from runengine.testing.conforming import conformance_of, options_of
+        from runengine.testing.conforming import conformance_of
 
-        options = options_of(asked.policy if policy is None else policy, sampling)
-        checked: Conformance = conformance_of(recording, options, fail_on or asked.fail_on)
+        checked = conformance_of(recording, asked.standard.but(policy, sampling, fail_on))
         if checked.failing or not checked.summary.observations:
             raise AssertionError(f"the recording does not conform\n{checked.report}")
         return checked.summary

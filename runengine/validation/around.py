@@ -118,7 +118,8 @@ class Around:
         if isinstance(item, Companion):
             yield from self._beside.companion(item)
         elif isinstance(item, Submitted):
-            yield from self._beside.submitted(item)
+            for finding in self._beside.calls.submitted(item):
+                yield Placed(item.line, finding, {"id": item.run_id})
         else:
             yield from self._refused(item)
         if self._beside.waiting:

@@ -18,12 +18,13 @@ from attrs import Factory, asdict, define
 
 from runengine.core.companions import STEP
 from runengine.core.shape import end_stamp
-from runengine.core.statuses import CANCELLING, IN_PROGRESS, REQUIRES_ACTION, STATUSES
+from runengine.core.statuses import CANCELLING, IN_PROGRESS, STATUSES
 from runengine.core.table import PRACTICAL, TERMINAL
+from runengine.validation.calls import Calls
 from runengine.validation.findings import Finding
 from runengine.validation.memory import Memory
-from runengine.validation.observations import Companion, Observation, StreamEnd, Submitted
-from runengine.validation.rules.companions import CODES, TABLES, calls_of, lasting_of, move_findings, own_findings
+from runengine.validation.observations import Companion, Observation, StreamEnd
+from runengine.validation.rules.companions import CODES, TABLES, lasting_of, move_findings, own_findings
 from runengine.validation.rules.path import STALE_S
 from runengine.validation.rules.stamps import is_seconds
 from runengine.validation.summary import Options
@@ -91,8 +92,7 @@ class Beside:
         self.waiting = Waiting()
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._runs: OrderedDict[str, _Run] = OrderedDict()
-        self._asked: dict[str, list[str]] = {}
-        self._answers: OrderedDict[str, str] = OrderedDict()
+        self.calls = Calls(options.forget_after)
         self._shows_runs = False
         self._whole = False
         """The current stream began with a creation, so that nothing of it is missing at its head."""
@@ -100,8 +100,9 @@ class Beside:
 
     def clear(self) -> None:
         """Begin a new scope."""
-        for each in (self._known, self._runs, self._asked, self._answers):
-            each.clear()
+        self._known.clear()
+        self._runs.clear()
+        self.calls.clear()
         self.waiting.clear()
         self._shows_runs = self._whole = False
         self._head = True
@@ -111,7 +112,7 @@ class Beside:
         run = self._runs.pop(run_id, None)
         for known in run.open if run is not None else ():
             self._known.pop(known, None)
-        self._asked.pop(run_id, None)
+        self.calls.forget(run_id)
 
     def again(self, run_id: str) -> None:
         """Forget all of a run that is recorded once more, from anew."""
@@ -133,8 +134,7 @@ class Beside:
         yield "waiting", self.waiting.kept()
         yield "companions", [[i, asdict(known)] for i, known in self._known.items()]
         yield "streamed", [[i, asdict(run)] for i, run in self._runs.items()]
-        yield "asked", [[i, calls] for i, calls in self._asked.items()]
-        yield "answers", list(self._answers.items())
+        yield "calls", self.calls.kept()
         yield "stream", [self._shows_runs, self._whole, self._head]
 
     def take(self, what: str, kept: Any) -> bool:
@@ -145,17 +145,13 @@ class Beside:
             self._known.update((i, _Known(**known)) for i, known in kept)
         elif what == "streamed":
             self._runs.update((i, _Run(**run)) for i, run in kept)
-        elif what == "asked":
-            self._asked.update(kept)
-        elif what == "answers":
-            self._answers.update(kept)
+        elif what == "calls":
+            self.calls.take(kept)
         elif what == "stream":
             self._shows_runs, self._whole, self._head = kept
         else:
             return False
         return True
-
-    # ---- runs
 
     def run(self, item: Observation) -> Iterator[Placed]:
         """Take a run's snapshot, after the rules on the run itself."""
@@ -165,7 +161,7 @@ class Beside:
             self._begin(item.event)
         if not isinstance(run_id, str) or status not in STATUSES:
             return
-        self._ask(run_id, status, record)
+        self.calls.ask(run_id, status, record)
         run = self._runs.get(run_id)
         if item.source != "stream":
             if run is not None:
@@ -195,19 +191,6 @@ class Beside:
         if self._head:
             self._head, self._whole = False, event in _BIRTHS
 
-    def _ask(self, run_id: str, status: str, record: dict[str, Any]) -> None:
-        if status != REQUIRES_ACTION:
-            self._asked.pop(run_id, None)
-            return
-        action = record.get("required_action")
-        outputs = action.get("submit_tool_outputs") if isinstance(action, dict) else None
-        calls = outputs.get("tool_calls") if isinstance(outputs, dict) else None
-        ids = [call.get("id") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-        if ids and all(isinstance(each, str) for each in ids):
-            self._asked[run_id] = [str(each) for each in ids]
-        else:
-            self._asked.pop(run_id, None)
-
     def _decide(self, run: _Run, run_id: str, status: str, record: dict[str, Any], legal: bool) -> Iterator[Placed]:
         same = (run.thread_id, run.assistant_id) == (record.get("thread_id"), record.get("assistant_id"))
         if not same:
@@ -231,8 +214,6 @@ class Beside:
             message = f"the run is {status}, and its {thing} {known_id[:80]} has not ended"
             yield Placed(item.line, Finding(code, None, ends, message, found=known_id), item.record)
 
-    # ---- steps and messages
-
     def companion(self, item: Companion) -> Iterator[Placed]:
         """Take a step, a message, or a piece of one."""
         if item.source == "stream":
@@ -254,12 +235,12 @@ class Beside:
         before = None if known is None or known.guessed else known.status
         if known is not None and known.kind == kind and not known.guessed:
             yield from move_findings(kind, known.status, known.lasting, known.stamps, record)
-            yield from self._answered(known, record)
+            yield from self.calls.changed(known.calls, record)
         else:
             lasting = lasting_of(record)
             known = _Known(kind, run_id if isinstance(run_id, str) else None, str(status), lasting, {}, {})
         if kind == _STEP:
-            yield from self._calls(known, record, str(status))
+            yield from self.calls.shown(known.calls, record)
         if isinstance(run_id, str):
             yield from self._belonging(item, run_id)
             if item.source == "stream":
@@ -273,25 +254,6 @@ class Beside:
         self._known[known_id] = known
         self._known.move_to_end(known_id)
         _bound(self._known, self._options.forget_after)
-
-    def _answered(self, known: _Known, record: dict[str, Any]) -> Iterator[Finding]:
-        for call_id, output in calls_of(record).items():
-            was = known.calls.get(call_id)
-            if was is not None and output != was:
-                message = f"the output of {call_id[:80]} is not what it was"
-                yield Finding("RE505", "step_details", was[:80], message, found=output)
-
-    def _calls(self, known: _Known, record: dict[str, Any], status: str) -> Iterator[Finding]:
-        calls = calls_of(record)
-        for call_id, output in calls.items():
-            sent = self._answers.get(call_id)
-            if output is None and status == "completed":
-                message = f"the step is completed, and its call {call_id[:80]} has no output"
-                yield Finding("RE505", "step_details", "an output for every call", message, found=call_id)
-            elif output is not None and sent is not None and sent != output and known.calls.get(call_id) is None:
-                message = f"the output of {call_id[:80]} is not the one that was submitted"
-                yield Finding("RE505", "step_details", sent[:80], message, found=output)
-        known.calls |= {call_id: output for call_id, output in calls.items() if output is not None}
 
     def _belonging(self, item: Companion, run_id: str) -> Iterator[Finding]:
         """RE504: the run is never shown, or is not on that thread, or not of that assistant."""
@@ -341,8 +303,6 @@ class Beside:
         stamp = None if point is None else end_stamp(point.status)
         value = None if point is None or stamp is None else point.record.get(stamp)
         return value if is_seconds(value) else None
-
-    # ---- the order of a stream
 
     def _nested(
         self, item: Companion, known_id: str, known: _Known, run_id: str, before: str | None
@@ -411,32 +371,6 @@ class Beside:
             return
         expected = "pieces between the creation and the end"
         yield Placed(item.line, Finding(CODES[kind], "id", expected, message, found=known_id), record)
-
-    # ---- tool outputs, ends
-
-    def submitted(self, item: Submitted) -> Iterator[Placed]:
-        """Take tool outputs that were sent, and taken."""
-        record = {"id": item.run_id}
-        for call_id, output in item.outputs:
-            if call_id is None or output is None:
-                continue
-            was = self._answers.setdefault(call_id, output)
-            if was != output:
-                message = f"{call_id[:80]} is answered a second time, and otherwise"
-                yield Placed(item.line, Finding("RE505", "tool_outputs", was[:80], message, found=output), record)
-            _bound(self._answers, self._options.forget_after)
-        asked = self._asked.get(item.run_id or "")
-        if asked is None:
-            return
-        given = {call_id for call_id, _ in item.outputs if call_id is not None}
-        expected = f"one output for each of {', '.join(asked)}"[:200]
-        for call_id in sorted(given.difference(asked)):
-            message = f"{call_id[:80]} was not asked for"
-            yield Placed(item.line, Finding("RE505", "tool_outputs", expected, message, found=call_id), record)
-        for call_id in asked:
-            if call_id not in given:
-                message = f"the outputs were taken without that of {call_id[:80]}"
-                yield Placed(item.line, Finding("RE505", "tool_outputs", expected, message, found=None), record)
 
     def stream_end(self, _end: StreamEnd) -> None:
         """Take the end of a stream."""

@@ -140,7 +140,7 @@ class Checker:
         """The scope has ended: what waited for it is said."""
         found = self._violations(path, self._around.end())
         for watch in self._watches:
-            watch.end(path)
+            watch.end(path, found)
         return found
 
     def _placed(self, item: Item) -> Iterator[Placed]:
@@ -242,10 +242,11 @@ class Checker:
         now = _point(item)
         yield from birth_findings(now.status, item.created)
         yield from event_findings(item.event, now.status)
-        between = list(self._between(item, now, seen))
         if not self._is_new_recording(seen):
-            yield from between
+            yield from self._between(item, now, seen)
             return
+        seen.trail.clear()  # its lines are another recording's
+        between = list(self._between(item, now, seen))
         twice = any(_begins_anew(finding, now) for finding in between)
         if twice and seen.point is not None:
             yield _recorded_twice(seen.point.status, now.status, seen.recording)

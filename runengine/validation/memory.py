@@ -29,7 +29,10 @@ TRAIL: Final = 32
 """At least so many snapshots of a run, repeats apart, are kept in its trail, where there were so many."""
 
 Mark = tuple[int, Status, Any]
-"""A snapshot of a trail: line, status, started_at (whatever stood there)."""
+"""A snapshot of a trail: line, status, started_at (`ODD` where that was neither a whole number nor null)."""
+
+ODD: Final = "odd"
+"""Stands in a trail for a started_at of another type, which may be of any size."""
 
 
 @define(kw_only=True)
@@ -167,7 +170,7 @@ class Seen:
             status = row.status
             stamp = end_stamp(status) if status in TERMINAL else None
             moments = (row.created_at, row.started_at, None if stamp is None else getattr(row, stamp))
-            span.until_s = max(span.until_s, *(m for m in moments if m.__class__ is int))
+            span.until_s = max([span.until_s, *(m for m in moments if isinstance(m, int))])
             span.begun_s = row.created_at if span.begun_s is None else span.begun_s
             span.thread_id = row.thread_id if span.thread_id is None else span.thread_id
             span.over = stamp is not None
@@ -176,6 +179,8 @@ class Seen:
     def mark(self, line: int, status: Status, started_at: Any) -> None:
         """Add a snapshot to the trail, unless it shows what the last one did."""
         trail = self.trail
+        if started_at is not None and started_at.__class__ is not int:
+            started_at = ODD
         if trail and trail[-1][1] == status and trail[-1][2] == started_at:
             return
         trail.append((line, status, started_at))
@@ -238,11 +243,19 @@ def _read(kept: dict[str, Any] | None) -> Point | None:
 
 
 def _held(held: Any) -> Any:
-    return {i: s and asdict(s) for i, s in held.items()} if isinstance(held, dict) else held
+    if not isinstance(held, dict):
+        return held
+    return {i: asdict(span) if isinstance(span, Span) else span for i, span in held.items()}
 
 
 def _holding(held: Any) -> Any:
-    return {i: s and Span(**s) for i, s in held.items()} if isinstance(held, dict) else held
+    if not isinstance(held, dict):
+        return held
+    return {i: _span(span) for i, span in held.items()}
+
+
+def _span(kept: Any) -> Any:
+    return Span(**kept) if isinstance(kept, dict) else tuple(kept) if isinstance(kept, list) else kept
 
 
 class Memory:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from attrs import Factory, asdict, define, evolve
 
-from runengine.errors import SnapshotRefused
+from runengine.errors import RunEngineError
 from runengine.validation.checker import Checker
 from runengine.validation.findings import Violation
 from runengine.validation.observations import Companion, Item, Observation, StreamEnd
@@ -26,7 +26,7 @@ from runengine.validation.readers.natively import native
 from runengine.validation.rules.stamps import MILLISECONDS_FROM
 from runengine.validation.summary import Options, Summary
 
-__all__ = ["RUNS_MAX", "SNAPSHOT_VERSION", "STALE_AFTER_S", "Monitor"]
+__all__ = ["RUNS_MAX", "SNAPSHOT_VERSION", "STALE_AFTER_S", "Monitor", "SnapshotRefused"]
 
 RUNS_MAX: Final = 100_000
 """How many runs that have not ended are remembered, about 3 kB each."""
@@ -39,6 +39,25 @@ SNAPSHOT_VERSION: Final = 1
 
 _SNAPSHOT_OF: Final = "runengine monitor"
 _WHYS: Final[tuple[str, ...]] = ("over_runs_max", "stale", "not_json")
+
+
+class SnapshotRefused(RunEngineError, ValueError):
+    """A monitor cannot go on from a snapshot: it is damaged, of another version, or was made with other options.
+
+    Attributes:
+        problem: What is wrong with it, and what was expected.
+
+    Example:
+        >>> str(SnapshotRefused("it is empty"))
+        'the snapshot of a monitor was refused: it is empty'
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"the snapshot of a monitor was refused: {self.problem}"
 
 
 @define

@@ -71,7 +71,7 @@ def overlap(one: Span, other: Span, margin_s: float | None = None) -> bool:
         True
         >>> overlap(Span(begun_s=10, until_s=20), Span(begun_s=20, until_s=30))
         False
-        >>> overlap(Span(begun_s=10, until_s=11, alive_s=30), Span(begun_s=20, until_s=20, first_s=21), 5)
+        >>> overlap(Span(begun_s=10, until_s=11, alive_s=25), Span(begun_s=20, until_s=21, first_s=21), 5)
         False
         >>> overlap(Span(begun_s=10, until_s=11, alive_s=30), Span(begun_s=20, until_s=21, first_s=21), 5)
         True
@@ -126,23 +126,36 @@ class Threads:
             return True
         if held == row.id:
             return True
-        crowd = {held: None} if held.__class__ is str else held
+        crowd: dict[str, Any] = {held: None} if held.__class__ is str else held
+        created = row.created_at
         for run_id, span in crowd.items():
+            if span.__class__ is tuple:
+                if span[1] > created:
+                    return False
+                continue
+            if span is None:
+                short = self._short(run_id, row.thread_id)
+                if short is not None:
+                    crowd[run_id] = short
+                    if short[1] > created:
+                        return False
+                    continue
             if span is None or not span.over:
-                span = self._span(run_id)
+                span = self._span(run_id, row.thread_id)
                 if span is None:
                     continue
                 crowd[run_id] = span
-            if not span.over or span.until_s > row.created_at:
+            if not span.over or span.until_s > created:
                 return False
         crowd[row.id] = None
         memory.threads[row.thread_id] = crowd
-        self._bound(crowd, row.id)
+        if len(crowd) > RUNS_MAX:
+            self._bound(crowd, row.id)
         return True
 
     def tell(self, later_id: str, earlier_id: str) -> bool:
         """Whether a run has not been said to overlap that one; from now on it has."""
-        span = self._span(later_id)
+        span = self._span(later_id, None)
         if span is None or earlier_id in span.told or len(span.told) >= OVERLAPS_MAX:
             return span is None
         span.told.append(earlier_id)
@@ -195,14 +208,14 @@ class Threads:
         if held is None or held == run_id:
             threads[thread_id] = run_id
             return
-        crowd: dict[str, Span | None]
-        crowd = threads[thread_id] = {held: None} if held.__class__ is str else held
+        crowd: dict[str, Span | None] = {held: None} if held.__class__ is str else _opened(held)
+        threads[thread_id] = crowd
         crowd[run_id] = span
         settled = True
         for other_id, known in tuple(crowd.items()):
             if other_id == run_id:
                 continue
-            other = known if known is not None and known.over else self._span(other_id) or known
+            other = known if known is not None and known.over else self._span(other_id, thread_id) or known
             if other is None:
                 del crowd[other_id]
                 continue
@@ -221,18 +234,42 @@ class Threads:
                     yield Overlap(_overlapping(first_id, later.begun_s), record, first_id, until)
         if not settled:
             self._memory.apart.update(i for i, s in crowd.items() if s is not None and not s.over)
-        self._bound(crowd, run_id)
+        if len(crowd) > RUNS_MAX:
+            self._bound(crowd, run_id)
 
-    def _span(self, run_id: str) -> Span | None:
-        """What is known of a run, the skim's last row included; None where it is forgotten."""
+    def _short(self, run_id: str, thread_id: str) -> tuple[int, int] | None:
+        """From when to when a run was alive that was skimmed to its end; None for any other."""
+        seen = self._memory.ended.get(run_id)
+        if seen is None or seen.span is not None or seen.line is None or seen.row.thread_id != thread_id:
+            return None
+        row = seen.row
+        return row.created_at, row.failed_at or row.cancelled_at or row.completed_at
+
+    def _span(self, run_id: str, thread_id: str | None) -> Span | None:
+        """What is known of a run, the skim's last row included; None where it is forgotten, or its id is another's."""
         seen = self._memory.open.get(run_id) or self._memory.ended.get(run_id)
-        return None if seen is None else seen.evidence()
+        span = None if seen is None else seen.evidence()
+        return span if span is not None and thread_id in (None, span.thread_id) else None
 
     @staticmethod
-    def _bound(crowd: dict[str, Span | None], run_id: str) -> None:
-        if len(crowd) > RUNS_MAX:
-            others = [(s is None or not s.over, s.until_s if s else 0, i) for i, s in crowd.items() if i != run_id]
-            del crowd[min(others)[2]]
+    def _bound(crowd: dict[str, Any], run_id: str) -> None:
+        others = [(*_rank(span), i) for i, span in crowd.items() if i != run_id]
+        del crowd[min(others)[2]]
+
+
+def _rank(span: Any) -> tuple[bool, int]:
+    """The run that ended first goes first, those that have not ended last."""
+    if span.__class__ is tuple:
+        return False, span[1]
+    return span is None or not span.over, 0 if span is None else span.until_s
+
+
+def _opened(crowd: dict[str, Any]) -> dict[str, Span | None]:
+    """The same, what the skim has kept short as spans."""
+    for run_id, span in crowd.items():
+        if span.__class__ is tuple:
+            crowd[run_id] = Span(begun_s=span[0], until_s=span[1], over=True)
+    return crowd
 
 
 def _overlapping(first_id: str, begun_s: int | None) -> Finding:

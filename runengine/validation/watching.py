@@ -20,5 +20,5 @@ class Watch(Protocol):
         Of an item whose rules speak only later (a stream that has not ended), those violations come with a later item.
         """
 
-    def end(self, path: str) -> None:
-        """The recording has ended."""
+    def end(self, path: str, found: Sequence[Violation]) -> None:
+        """The recording has ended, and this was found only then, each with its own line."""

@@ -115,6 +115,7 @@ def test_fragment(open_page: Opener, made: Made) -> None:
     settled(page, "1 of")
     page.locator("#list .run > summary").click()
     page.wait_for_function("() => location.hash.includes('run=') && location.hash.includes('q=')")
+    page.get_by_role("link", name="Lifecycle").click()
     fragment = "#" + page.url.partition("#")[2]
     again = open_page(made.html, fragment)
     settled(again, "1 of")
@@ -191,7 +192,7 @@ def test_keyboard(open_page: Opener, made: Made) -> None:
     assert page.evaluate("document.activeElement.querySelector('.id').textContent") != first
     press("ArrowUp")
     press("Enter")
-    assert page.locator("#list .run[open]").count() == 1
+    page.locator("#list .run[open] .life").wait_for()
     press("Tab")
     assert page.evaluate("document.activeElement.className").startswith("pin")
     press("Enter")

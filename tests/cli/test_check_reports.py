@@ -78,7 +78,7 @@ class TestFormats:
         assert len(run(capsys, "a.jsonl", "--profile")[1]) > len(run(capsys, "a.jsonl")[1])
         code, out, err = run(capsys, "a.jsonl", "--profile", "--format", "jsonl")
         assert (code, out) == (0, "")
-        assert err == "runengine: --format jsonl has no place for the profile; text and json have\n"
+        assert err == "runengine: --format jsonl has no place for the profile; text, json, sarif and html have\n"
 
     def test_help(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Help has an example of every format, and of the baseline and the settings."""
@@ -193,6 +193,16 @@ class TestBaseline:
         write(project / "a.jsonl", clean("queued", id="run_4", thread_id="thread_4"), BAD, WARNED, new)
         code, out, _ = run(capsys, "a.jsonl", "--baseline", "known.json", "--format", "jsonl")
         assert (code, found(out)) == (1, [("RE202", 4)])
+
+    def test_not_written(self, capsys: pytest.CaptureFixture[str], project: Path) -> None:
+        """Where a path cannot be read, or nothing was checked, the old baseline stays."""
+        write(project / "a.jsonl", BAD)
+        (project / "known.json").write_text("old", encoding="utf-8")
+        code, _, err = run(capsys, "a.jsonl", "no.jsonl", "--write-baseline", "known.json")
+        assert (code, "known.json: not written" in err) == (1, True)
+        (project / "empty.jsonl").touch()
+        assert run(capsys, "empty.jsonl", "--write-baseline", "known.json")[0] == 2
+        assert (project / "known.json").read_text(encoding="utf-8") == "old"
 
     def test_stale(self, capsys: pytest.CaptureFixture[str], project: Path) -> None:
         """What no longer occurs is named; the recordings that were not checked are not spoken of."""

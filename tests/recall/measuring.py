@@ -134,7 +134,11 @@ def tally_of(
     excused: dict[int, set[str]] = defaultdict(set)
     for number, (_, truth) in spoiled.items():
         near = found.get(number - 1, []) if truth.others else []
-        excused[number - 1] |= {*truth.breaks, *truth.may} if truth.others else set()
+        # What reaches another run reaches those that share its thread.
+        reached = clean[number - 1].life.thread_id if truth.others else None
+        for beside in range(len(clean)):
+            if clean[beside].life.thread_id == reached:
+                excused[beside] |= {*truth.breaks, *truth.may}
         _judge(truth, found.get(number, []), near, natural.get(number, set()), file.broken[number], measured, label)
     for number in range(len(clean)):
         said = {v.code for v in found.get(number, [])} - natural.get(number, set()) - excused[number]

@@ -6,12 +6,20 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Sequence
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
+from runengine.cli import main
+from runengine.testing.conforming import conformance_of
+from tests.samples import T0_S
 from tests.validation.checking import as_lines, clean
 
 pytest_plugins = ("pytester",)
@@ -156,10 +164,27 @@ class TestIniFile:
 
     def test_a_wrong_setting(self, run: Run, pytester: pytest.Pytester) -> None:
         """A setting that is none ends pytest with one line."""
-        pytester.makepyprojecttoml('[tool.pytest.ini_options]\nrunengine_fail_on = "loudly"\n')
+        pytester.makepyprojecttoml(
+            '[tool.pytest.ini_options]\nrunengine_cassettes = ["cassettes"]\nrunengine_fail_on = "loudly"\n'
+        )
         result = run()
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*runengine_fail_on is one of error, warning, info; got 'loudly'*"])
+        result.stderr.fnmatch_lines(["*fail_on is one of error, warning, info; got 'loudly'*"])
+
+    def test_the_settings_of_the_project(self, run: Run, pytester: pytest.Pytester) -> None:
+        """What `[tool.runengine]` says holds here too: what is ignored, what is known, and the policy."""
+        settings = '[tool.pytest.ini_options]\nrunengine_cassettes = ["cassettes"]\n[tool.runengine]\n'
+        pytester.makepyprojecttoml(settings + 'fail-on = "warning"\nignore = ["RE101"]\n')
+        run().assert_outcomes(passed=3, failed=1, skipped=1)
+        pytester.makepyprojecttoml(
+            settings + 'policy = "documented"\n[tool.runengine.per-path-ignores]\n"bad*" = ["RE1"]'
+        )
+        run().assert_outcomes(passed=3, failed=1, skipped=1)
+        main(["check", "cassettes", "--write-baseline", "known.json", "--no-settings"])
+        pytester.makepyprojecttoml(settings + 'baseline = "known.json"\n')
+        run().assert_outcomes(passed=4, skipped=1)
+        pytester.makepyprojecttoml(settings + 'policy = "strict"\n')
+        assert run().ret == pytest.ExitCode.USAGE_ERROR
 
     @pytest.mark.slow
     def test_workers(self, run: Run) -> None:
@@ -232,6 +257,88 @@ class TestFixture:
         assert "no step leads from cancelling to in_progress" in out
         assert "conforming.py" not in out
         assert "nothing checked" in out
+
+
+def test_cassettes_of_vcrpy(run: Run, pytester: pytest.Pytester) -> None:
+    """Cassettes that vcrpy wrote, of a server that answers with a right and a wrong life, are tests."""
+    vcr = pytest.importorskip("vcr")
+    answers = iter([*LIFE, clean("completed"), clean("in_progress")])
+    times = count(T0_S, 4)
+
+    class Serving(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(next(answers)).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return formatdate(next(times), usegmt=True)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing is said."""
+
+    with HTTPServer(("127.0.0.1", 0), Serving) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/v1/threads/thread_1/runs/run_1"
+        for name, looks in (("right", 3), ("wrong", 2)):
+            cassette = pytester.path / "cassettes" / f"{name}.yaml"
+            with vcr.use_cassette(str(cassette), record_mode="all", allow_playback_repeats=False):
+                for _ in range(looks):
+                    urllib.request.urlopen(url).read()
+        server.shutdown()
+    result = run("--runengine-cassettes=cassettes", "-v")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*cassettes/wrong.yaml:*RE103*"])
+
+
+class TestObjects:
+    """What `conformance_of` takes beside files and text."""
+
+    def test_objects_of_an_sdk(self) -> None:
+        """Models of pydantic, and objects with to_dict or as_dict, one or many, are read as they were sent."""
+        pydantic = pytest.importorskip("pydantic")
+        model = pydantic.create_model("Run", __config__=pydantic.ConfigDict(extra="allow"), usage=(dict | None, None))
+        models = [model.model_validate(record) for record in LIFE]
+
+        class Object:
+            def __init__(self, record: dict[str, Any]) -> None:
+                self.to_dict = lambda: record
+
+        for seen in (models, (Object(record) for record in LIFE), LIFE, [{"data": model} for model in models]):
+            checked = conformance_of(seen)
+            assert (checked.failing, checked.summary.observations) == ((), 3)
+        assert conformance_of(models[0]).summary.observations == 1
+        assert conformance_of(Object(LIFE[0])).summary.observations == 1
+
+    def test_own_records(self) -> None:
+        """Records of the engine, and items of a reader."""
+        from runengine.validation import Observation
+        from tests import samples
+
+        assert conformance_of(samples.run_in("queued")).failing == ()
+        assert conformance_of([Observation(record, 1) for record in LIFE]).summary.observations == 3
+
+    @pytest.mark.parametrize("wrong", [7, None, [object()], object()])
+    def test_nothing_of_the_kind(self, wrong: Any) -> None:
+        """Something else is refused by its type."""
+        with pytest.raises(TypeError, match="expected"):
+            conformance_of(wrong)
+
+    def test_a_folder(self, tmp_path: Path) -> None:
+        """A folder is pointed to the option."""
+        with pytest.raises(TypeError, match="--runengine-cassettes"):
+            conformance_of(tmp_path)
+
+    def test_many(self) -> None:
+        """Of many findings the first are shown, and how many there are is said."""
+        bad = [clean("queued", id=f"run_{n}", thread_id=f"thread_{n}", failed_at=1_700_000_009) for n in range(50)]
+        checked = conformance_of(bad)
+        assert len(checked.failing) == 50
+        assert checked.report.count("failed_at is set") == 20
+        assert "and 30 more" in checked.report
 
 
 def test_import_cost() -> None:

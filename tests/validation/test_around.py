@@ -8,7 +8,7 @@ import pytest
 
 from runengine.validation import Checker, Observation
 from runengine.validation.catalogue.examples import CREATED, message, record, step, stream
-from runengine.validation.observations import Companion, Item, StreamEnd, Submitted
+from runengine.validation.observations import Companion, CompanionKind, Item, StreamEnd, Submitted
 from runengine.validation.waiting import WAIT
 from tests.naive_companions import MESSAGE_STAMPS, STEP_STAMPS, may_follow, right_stamps
 from tests.validation.checking import check_bytes
@@ -78,7 +78,7 @@ class TestTables:
     )
     def test_every_change(self, make: Any, code: str, table: dict[str, str | None]) -> None:
         """From every status to every other: said exactly where the oracle says no."""
-        kind = "step" if make is step else "message"
+        kind: CompanionKind = "step" if make is step else "message"
         for before in table:
             for after in table:
                 items = [Companion(make(status), kind, line) for line, status in enumerate((before, after), 1)]
@@ -159,7 +159,10 @@ class TestStreams:
     @pytest.mark.parametrize(("kind", "code"), [("run.step", "RE505"), ("message", "RE506")])
     def test_pieces(self, kind: str, code: str) -> None:
         """A piece before the creation or after the end is said, once before it; between them it is not."""
-        piece = (f"thread.{kind}.delta", {"id": "step_1" if kind == "run.step" else "msg_1", "delta": {}})
+        piece: tuple[str, Any] = (
+            f"thread.{kind}.delta",
+            {"id": "step_1" if kind == "run.step" else "msg_1", "delta": {}},
+        )
         opened, ended = (BEGUN, WRITING), (WRITTEN, stepped())
         assert said(*HEAD, *opened, piece, piece, *ended, *TAIL) == []
         assert said(*HEAD, piece, piece, *opened, *ended, *TAIL) == [(code, 4)]
@@ -190,7 +193,8 @@ class TestStreams:
         orphan = Companion(step("completed", run_id="run_9"), "step", 1, "stream", "thread.run.step.completed")
         runs = (Observation(record("completed"), line, "stream") for line in range(2, WAIT + 9))
         checker, found = Checker(), []
-        for item in (orphan, *runs):
+        items: list[Item] = [orphan, *runs]
+        for item in items:
             found += checker.observe("a", item)
         assert [(v.code, v.line) for v in found] == [("RE504", 1)]
 

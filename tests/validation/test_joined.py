@@ -13,7 +13,8 @@ from runengine.validation import Checker, Options, Violation
 from runengine.validation.observations import Observation
 from tests.validation.checking import clean
 
-LIFE = [clean("queued", started_at=None), clean("in_progress"), clean("requires_action"), clean("queued", started_at=1_700_000_002)]
+LIFE = [clean("queued", started_at=None), clean("in_progress"), clean("requires_action")]
+LIFE += [clean("queued", started_at=1_700_000_002)]
 LIFE += [clean("in_progress", started_at=1_700_000_005), clean("completed", started_at=1_700_000_005)]
 
 

@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runengine.core.table import DOCUMENTED, PRACTICAL
-from runengine.errors import SnapshotRefused
 from runengine.simulation.recording import View
 from runengine.validation import RULES, Observation, Options
-from runengine.validation.monitor import Monitor
+from runengine.validation.monitor import Monitor, SnapshotRefused
 from runengine.validation.observations import Companion, Item, Refusal, StreamEnd, Unreadable
 from tests.validation.checking import clean
 from tests.validation.mixtures import items_of_file

@@ -204,7 +204,8 @@ class TestArrays:
     def test_lines_are_right(self, monkeypatch: pytest.MonkeyPatch, chunk: int, indent: int | None) -> None:
         """Each element's first line is its line, whatever the chunks; non-ASCII text does not move it."""
         monkeypatch.setattr(json_document, "_CHUNK", chunk)
-        records = [{**BAD, "id": f"run_{n}", "thread_id": f"thread_{n}", "instructions": "日é\n" * n} for n in range(12)]
+        names = ({"id": f"run_{n}", "thread_id": f"thread_{n}"} for n in range(12))
+        records = [{**BAD, **name, "instructions": "日é\n" * n} for n, name in enumerate(names)]
         text = json.dumps(records, indent=indent, ensure_ascii=False)
         wanted = [1] * 12
         if indent is not None:

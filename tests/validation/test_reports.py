@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runengine.validation import Summary, Violation
+from runengine.validation import Options, Summary, Violation
 from runengine.validation.reports import FORMATS, verdict
 from tests.validation.checking import as_lines, check_bytes, check_lines, clean
 
@@ -24,7 +24,7 @@ SUMMARY = ["runs", "observations", "threads", "violations", "by_code", "statuses
 def report(violations: list[Violation], summary: Summary, form: str, verbose: bool = True) -> str:
     """What a format writes."""
     out = io.StringIO()
-    made = FORMATS[form].make(out, verbose)
+    made = FORMATS[form].make(out, verbose, Options())
     for violation in violations:
         made.add(violation)
     made.close(summary)

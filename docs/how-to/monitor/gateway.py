@@ -13,9 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from runengine.errors import SnapshotRefused
 from runengine.validation import Violation
-from runengine.validation.monitor import Monitor
+from runengine.validation.monitor import Monitor, SnapshotRefused
 from runengine.validation.observations import StreamEnd
 
 Message = MutableMapping[str, Any]

@@ -216,6 +216,8 @@ def open_reading(url: str) -> Iterator[Database | None]:
             yield Database(connection, run_table(known.generation), _sql_tables(known.generation), known.surplus)
     except SQLAlchemyError as error:
         raise TraceUnreadable(masked(url), 0, 0, _said(error)) from None
+    except UnicodeDecodeError:  # not even the names of the tables are text
+        raise TraceUnreadable(masked(url), 0, 0, "the file is damaged") from None
 
 
 @contextmanager

@@ -41,6 +41,9 @@ _UNWRITTEN: Final = frozenset((*IDENTITY, *IMMUTABLE, "created_at"))
 _TAIL: Final = 7
 """So many snapshots before the one at fault are looked at for a repair; the whole trail, for one like it."""
 
+_FAULTS: Final = 1
+"""No more than so many earlier faults are looked at with it."""
+
 _LOST_MAX: Final = 2
 """More observations than these are not thought to be lost in a row."""
 
@@ -127,8 +130,21 @@ def cause_of(finding: Finding, seen: Seen, item: Observation, policy: Policy, co
             says=f"foreign: no event changes {finding.field}, so the record is another run's, or made of two",
         )
     now: Mark = (item.line, item.record["status"], item.record.get("started_at"))
-    case = _Case(finding, trail, shown_of((*trail, now)), item, seen.observed_s, policy, complete)
+    shown = shown_of((*trail, now))
+    case = _Case(finding, trail, _tail(trail, shown, policy, complete), shown, item, seen.observed_s, policy, complete)
     return next(cause for ask in _QUESTIONS if (cause := ask(case)) is not None)
+
+
+def _tail(trail: Sequence[Mark], shown: Sequence[Shown], policy: Policy, complete: bool) -> Sequence[Mark]:
+    """The last snapshots of a trail, with one fault among them at most: a path broken throughout costs little, too."""
+    first, faults = len(trail) - 1, 0
+    while first > max(0, len(trail) - _TAIL):
+        steps = steps_between(policy, shown[first - 1], shown[first])
+        faults += steps is None or (complete and len(steps) > 1)
+        if faults > _FAULTS:
+            break
+        first -= 1
+    return trail[first:]
 
 
 class _Case(NamedTuple):
@@ -136,6 +152,7 @@ class _Case(NamedTuple):
 
     finding: Finding
     trail: Sequence[Mark]
+    tail: Sequence[Mark]
     shown: tuple[Shown, ...]
     item: Observation
     seen_s: float | None
@@ -167,13 +184,13 @@ class _Case(NamedTuple):
     @property
     def above(self) -> Repair:
         """The cheapest repair of the path before the snapshot."""
-        return repair(self.trail[-_TAIL:], self.policy, self.complete, not self.has_own_time)
+        return repair(self.tail, self.policy, self.complete, not self.has_own_time)
 
     @property
     def mended(self) -> Repair:
         """The cheapest repair of the path so far: what of it the snapshot itself has made necessary."""
         known = self.above.edits
-        now = repair((*self.trail[-_TAIL:], self.mark), self.policy, self.complete, not self.has_own_time)
+        now = repair((*self.tail, self.mark), self.policy, self.complete, not self.has_own_time)
         return Repair(edits=tuple(edit for edit in now.edits if edit not in known), cost=now.cost)
 
     def cause(self, origin: Origin, says: str, mended: Repair | None = None) -> Cause:

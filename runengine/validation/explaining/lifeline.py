@@ -84,7 +84,7 @@ class Lifelines:
             for telling in self._those(path, item.run_id, None, item.thread_id):
                 telling.refused(item)
 
-    def end(self, path: str) -> None:  # noqa: ARG002 - the protocol's
+    def end(self, path: str, found: Sequence[Violation]) -> None:  # noqa: ARG002 - the protocol's
         """The recording has ended."""
         self._objects.clear()
 

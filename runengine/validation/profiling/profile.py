@@ -108,18 +108,23 @@ class Profile:
             self._close()
             self._path = path
         life = self._observe(path, item) if isinstance(item, Observation) else None
-        for violation in found:
-            if violation.severity != "error":
-                continue
-            named = self._known(violation.run_id) if violation.run_id is not None else life
-            if named is not None:
-                named.fits = False
+        self._blame(found, life)
         if isinstance(item, Observation) and life is not None and life.example.run_id is None:
             self._count(life)
 
-    def end(self, path: str) -> None:  # noqa: ARG002
+    def end(self, path: str, found: Sequence[Violation]) -> None:  # noqa: ARG002
         """The recording has ended."""
+        self._blame(found, None)
         self._close()
+
+    def _blame(self, found: Sequence[Violation], unnamed: Any) -> None:
+        """The runs that errors were found in do not fit; one without an id is that of a run without one."""
+        for violation in found:
+            if violation.severity != "error":
+                continue
+            life = self._known(violation.run_id) if violation.run_id is not None else unnamed
+            if life is not None:
+                life.fits = False
 
     def merge(self, other: Profile) -> Profile:
         """The profile of both corpora: of every recording of this one that has ended, then of the other's.

@@ -106,7 +106,7 @@ class Arrow:
             return self._is(kind, "boolean")
         if form == "stamp":
             return self._is(kind, "integer", "floating", "timestamp")
-        return self._is(kind, "integer", "floating")
+        return self._is(kind, "integer", "floating") or (form == "number" and self._is(kind, "decimal"))
 
     def _is(self, kind: Any, *names: str) -> bool:
         kind, types = self.stored(kind), self.pa.types
@@ -269,6 +269,8 @@ def values_of(arrow: Arrow, array: Any, column: Column) -> list[Any]:
         kind = array.type
         return [_tidy(arrow, kind, value) for value in array.to_pylist()]
     values = array.to_pylist()
+    if arrow.pa.types.is_decimal(array.type):
+        return [None if v is None else float(v) for v in values]
     if column.form == "microseconds":
         return [None if v is None or v != v else v / SECOND_US for v in values]
     if values and arrow.pa.types.is_floating(array.type):

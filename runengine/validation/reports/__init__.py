@@ -15,12 +15,20 @@ from runengine.validation.reports.text import TextReport
 __all__ = ["FORMATS", "Format", "Report", "verdict"]
 
 FORMATS: Final[dict[str, Format]] = {
-    "text": Format(make=TextReport, says="for people"),
-    "json": Format(make=lambda out, _verbose: JsonReport(out), says="one document, for programs"),
-    "jsonl": Format(make=lambda out, _verbose: JsonLinesReport(out), says="one violation a line, for programs"),
-    "sarif": Format(make=lambda out, _verbose: SarifReport(out), says="SARIF 2.1.0, for hosts of code"),
-    "junit": Format(make=JunitReport, says="JUnit XML, for CI hosts"),
-    "html": Format(make=lambda out, _verbose: HtmlReport(out), says="one page, for people in a browser"),
-    "github": Format(make=GithubReport, says="annotations, in a GitHub workflow"),
+    "text": Format(
+        make=lambda out, verbose, _options: TextReport(out, verbose), says="for people", shows_profile=True
+    ),
+    "json": Format(make=lambda out, *_: JsonReport(out), says="one document, for programs", shows_profile=True),
+    "jsonl": Format(make=lambda out, *_: JsonLinesReport(out), says="one violation a line, for programs"),
+    "sarif": Format(make=lambda out, *_: SarifReport(out), says="SARIF 2.1.0, for hosts of code", shows_profile=True),
+    "junit": Format(make=lambda out, verbose, _options: JunitReport(out, verbose), says="JUnit XML, for CI hosts"),
+    "html": Format(
+        make=lambda out, _verbose, options: HtmlReport(out, options),
+        says="one page, for people in a browser",
+        shows_profile=True,
+    ),
+    "github": Format(
+        make=lambda out, verbose, _options: GithubReport(out, verbose), says="annotations, in a GitHub workflow"
+    ),
 }
 """The formats by name."""

@@ -18,9 +18,10 @@ from typing import Any, Final, TextIO
 from runengine.core.table import TERMINAL
 from runengine.validation.catalogue import RULES
 from runengine.validation.findings import SEVERITIES, Violation
+from runengine.validation.profiling.pictured import pictured
 from runengine.validation.profiling.profile import Profile
 from runengine.validation.reports.page_data import data_of
-from runengine.validation.reports.picture import picture_of
+from runengine.validation.reports.picture import counted, picture_of
 from runengine.validation.reports.report import count_of, verdict
 from runengine.validation.reports.sections import edges_table, legend, rule_list, shown_text, summary_part
 from runengine.validation.reports.timelines import PINS_MAX, RUNS_MAX, Timelines
@@ -62,20 +63,18 @@ class HtmlReport:
         """What has to be told of every observation."""
         return self._timelines
 
-    def hold(self, options: Options) -> None:
-        """Take what the recordings are held to, before the first is checked."""
-        self._options = options
-        self._timelines.sampling = options.sampling
-
     def add(self, violation: Violation) -> None:
         """Pin one violation to its run."""
         self._timelines.pin(violation)
 
-    def close(self, summary: Summary, profile: Profile | None = None) -> None:  # noqa: ARG002 - not shown here
-        """Write the page."""
+    def close(self, summary: Summary, profile: Profile | None = None) -> None:
+        """Write the page; a profile tells its picture of hidden steps too, and how long runs stayed."""
         policy = self._options.policy
         css, script = _part("page.css"), _part("page.js")
-        picture = picture_of(policy, summary.edges, summary.statuses)
+        if profile is None:
+            picture = picture_of(counted(policy, summary.edges, summary.statuses))
+        else:
+            picture = picture_of(pictured(profile, f"{count_of(summary.runs, 'run')}, hidden steps included"))
         css = f"\n{css}\n{picture.css}\n"
         texts = {
             "policy": _policy(css, script),

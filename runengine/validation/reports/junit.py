@@ -83,7 +83,7 @@ class JunitReport:
 
     Example:
         >>> import io
-        >>> (report := JunitReport(out := io.StringIO())).end("a.jsonl")
+        >>> (report := JunitReport(out := io.StringIO())).end("a.jsonl", ())
         >>> report.close(Summary())
         >>> '<testsuite name="a.jsonl" tests="1" failures="0" errors="0" skipped="1">' in out.getvalue()
         True
@@ -108,7 +108,7 @@ class JunitReport:
             run_id = item.record.get("id")
             suite.runs.add(hash(run_id if isinstance(run_id, str) else item.line))
 
-    def end(self, path: str) -> None:
+    def end(self, path: str, found: Sequence[Violation]) -> None:  # noqa: ARG002 - `add` is told of it
         """The recording is a suite, whatever was in it."""
         self._suite_of(path)
 

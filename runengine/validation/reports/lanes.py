@@ -35,6 +35,10 @@ class Bar(NamedTuple):
         to_ms: Its end.
         hidden: Nobody saw it; the table says that it must have been.
         stay: Number of the stay it belongs to, or of the one it leads to where it is hidden.
+
+    Example:
+        >>> Bar("queued", 0, 1500, False, 0).to_ms
+        1500
     """
 
     status: str
@@ -54,6 +58,10 @@ class Laid(NamedTuple):
         spans: First and last place of every stay.
         bars: What to draw, in order.
         stamps: Name and place of every stamp; may lie beside the axis.
+
+    Example:
+        >>> Laid("even", None, 1000, ((0, 0),), (Bar("queued", 0, 1000, False, 0),), ()).bars[0].status
+        'queued'
     """
 
     axis: Axis

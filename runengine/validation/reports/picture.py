@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 from runengine.core.table import Policy
 from runengine.rendering.graph import graph_of
 from runengine.rendering.weighted_svg import render
-from runengine.rendering.weights import Odd, Weight, weighted
+from runengine.rendering.weights import Odd, Weight, WeightedGraph, weighted
 from runengine.validation.reports.sections import edge_kind
 
-__all__ = ["Picture", "dark_twin", "picture_of"]
+__all__ = ["Picture", "counted", "dark_twin", "picture_of"]
 
 _CARD: Final = "#1b1f25"  # what the page lies on in the dark, see page.css
 _SCOPE: Final = ".picture"
@@ -34,14 +34,33 @@ class Picture(NamedTuple):
     Attributes:
         svg: The element.
         css: Its rules, bound to it.
+
+    Example:
+        >>> Picture("<svg></svg>", "").css
+        ''
     """
 
     svg: str
     css: str
 
 
-def picture_of(policy: Policy, edges: Mapping[tuple[str, str], int], statuses: Mapping[str, int]) -> Picture:
-    """The lifecycle under a policy with how often each edge was seen; what leads nowhere in it is red.
+def picture_of(graph: WeightedGraph) -> Picture:
+    """The lifecycle with how often each edge was seen; what leads nowhere in it is red.
+
+    Args:
+        graph: What was counted along it.
+
+    Example:
+        >>> from runengine.core.table import PRACTICAL
+        >>> picture = picture_of(counted(PRACTICAL, {}, {}))
+        >>> "<style" in picture.svg, " style=" in picture.svg
+        (False, False)
+    """
+    return _bound(render(graph))
+
+
+def counted(policy: Policy, edges: Mapping[tuple[str, str], int], statuses: Mapping[str, int]) -> WeightedGraph:
+    """The lifecycle under a policy with the counts of a summary.
 
     A change of status that took several steps at once is no edge: it is not drawn, which the line below the title says.
 
@@ -52,9 +71,8 @@ def picture_of(policy: Policy, edges: Mapping[tuple[str, str], int], statuses: M
 
     Example:
         >>> from runengine.core.table import PRACTICAL
-        >>> picture = picture_of(PRACTICAL, {}, {})
-        >>> "<style" in picture.svg, " style=" in picture.svg
-        (False, False)
+        >>> counted(PRACTICAL, {}, {}).said
+        '0 changes of status seen'
     """
     counts, odd, skips = {}, {}, 0
     for pair, count in sorted(edges.items()):
@@ -68,7 +86,7 @@ def picture_of(policy: Policy, edges: Mapping[tuple[str, str], int], statuses: M
     said = f"{sum(edges.values()):,} changes of status seen"
     if skips:
         said += f"; {skips:,} of them took several steps at once and are not drawn"
-    return _bound(render(weighted(graph_of(policy), counts, odd, statuses, said)))
+    return weighted(graph_of(policy), counts, odd, statuses, said)
 
 
 def _bound(drawn: str) -> Picture:

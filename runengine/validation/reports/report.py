@@ -13,7 +13,7 @@ from attrs import frozen
 
 from runengine.validation.findings import SEVERITIES, Severity, Violation
 from runengine.validation.profiling.profile import Profile
-from runengine.validation.summary import Summary
+from runengine.validation.summary import Options, Summary
 from runengine.validation.watching import Watch
 
 __all__ = ["Format", "Report", "count_of", "verdict"]
@@ -41,8 +41,9 @@ class Format:
     """One way to write a report.
 
     Attributes:
-        make: (output, verbose) to a report.
+        make: (output, verbose, what recordings are held to) to a report.
         says: What it is for, a few words.
+        shows_profile: Whether it has a place for a profile.
 
     Example:
         >>> from runengine.validation.reports import FORMATS
@@ -50,8 +51,9 @@ class Format:
         'one violation a line, for programs'
     """
 
-    make: Callable[[TextIO, bool], Report]
+    make: Callable[[TextIO, bool, Options], Report]
     says: str
+    shows_profile: bool = False
 
 
 def verdict(summary: Summary) -> str:

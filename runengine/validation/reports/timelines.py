@@ -18,7 +18,7 @@ from runengine.core.table import TERMINAL
 from runengine.validation.findings import Severity, Violation
 from runengine.validation.observations import Item, Observation, Sampling
 
-__all__ = ["PINS_MAX", "RUNS_MAX", "STAYS_MAX", "Life", "Stay", "Timelines", "cut"]
+__all__ = ["PINS_MAX", "RUNS_MAX", "STAYS_MAX", "Kept", "Life", "Stay", "Timelines", "cut"]
 
 RUNS_MAX: Final = 20_000
 """How many runs a page shows (with `STAYS_MAX` and `PINS_MAX`, some hundred MB while checking, if all are long)."""
@@ -163,6 +163,10 @@ class Kept(NamedTuple):
         runs: Runs.
         pins: Findings written out, by severity.
         stays: Stays of all runs.
+
+    Example:
+        >>> Timelines().kept.runs
+        0
     """
 
     runs: int
@@ -211,7 +215,7 @@ class Timelines:
         ended = bool(life.stays) and life.stays[-1].status in TERMINAL
         self._rank(key, life, max(rank, _CLEAN_ENDED if ended and life.rank <= _CLEAN_OPEN else life.rank))
 
-    def end(self, path: str) -> None:
+    def end(self, path: str, found: Sequence[Violation]) -> None:
         """The recording has ended; nothing has to be done."""
 
     def pin(self, violation: Violation) -> None:

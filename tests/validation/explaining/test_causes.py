@@ -19,7 +19,7 @@ from runengine.simulation.recording import Recording, View
 from runengine.validation import RULES, Violation
 from runengine.validation.explaining.causes import EXPLAINED, cause_of, explained
 from runengine.validation.findings import Finding
-from runengine.validation.memory import Seen
+from runengine.validation.memory import ODD, Seen
 from runengine.validation.observations import Observation
 from tests import samples
 from tests.recall.files import said_of, written
@@ -179,6 +179,27 @@ def test_without_a_trail() -> None:
     """Where nothing was seen before, nothing is said of a cause."""
     finding = Finding("RE101", "status", None, "no step leads there")
     assert cause_of(finding, Seen(), Observation(clean("queued"), 1), policy_named("practical"), complete=True) is None
+
+
+def test_a_trail_is_small() -> None:
+    """A started_at of another type, of whatever size, does not stay in the trail, and tells nothing."""
+    seen = Seen()
+    for line, odd in enumerate(([1] * 999, "x" * 999, 1.5, {}), 1):
+        seen.mark(line, "queued", odd)
+    assert seen.trail == [(1, "queued", ODD)]
+    item = Observation(clean("completed", started_at=[]), 9)
+    finding = Finding("RE101", "status", None, "no step leads there")
+    assert cause_of(finding, seen, item, policy_named("practical"), complete=True) is not None
+
+
+def test_a_broken_path_costs_little() -> None:
+    """Of a path broken throughout only the last stretch is searched, so that hostile recordings are checked in time."""
+    statuses = ("completed", "queued", "cancelled", "in_progress", "expired", "requires_action", "failed", "cancelling")
+    records = [clean(status, started_at=samples.START_S + n % 5) for n, status in enumerate(statuses * 4)]
+    for sampling in ("polled", "complete"):
+        for _, hint in hints(*records, sampling=sampling, select=("RE1",)):
+            assert origin_of(hint) in ("delivery", "life", "either")
+            assert hint.count("line ") <= 8
 
 
 @pytest.mark.parametrize("code", sorted(EXPLAINED))

@@ -290,6 +290,26 @@ class TestMisfits:
         list(checker.check("a", read_items("a", io.BufferedReader(io.BytesIO(as_lines([broken]))))))
         assert profile.as_dict()["fitness"]["runs_without_error"] == 1
 
+    def test_misfits_merge_too(self) -> None:
+        """Misfits, undeclared edges and their examples of two profiles are those of the whole, the first ones first."""
+        files = [
+            as_lines([clean(s, id=f"run_{n}", thread_id=f"thread_{n}") for s in ("queued", "completed", "in_progress")])
+            for n in range(2)
+        ]
+        whole = profiled(*files)[0].as_dict()
+        one, other = Profile(), Profile()
+        for number, (profile, data) in enumerate(zip((one, other), files, strict=True)):
+            path = f"{number}.jsonl"
+            list(Checker(watches=(profile,)).check(path, read_items(path, io.BufferedReader(io.BytesIO(data)))))
+        assert one.merge(other).as_dict() == whole
+        assert whole["fitness"]["replay_by_step"] == pytest.approx(4 / 6, abs=1e-6)
+
+    def test_a_complete_trace_hides_nothing(self) -> None:
+        """A history that begins in the middle of a life has its beginning elsewhere: nothing is hidden before it."""
+        line = {"kind": "history", "event": "complete", "data": clean("completed")}
+        assert not any(edge["hidden"] for edge in profile_lines(line)["edges"].values())
+        assert profile_lines(clean("completed"))["edges"]["in_progress->completed"]["hidden"] == 1
+
 
 class TestOdd:
     """Recordings that are odd or broken."""

@@ -122,3 +122,14 @@ def test_any_bytes(tail: bytes) -> None:
     """Whatever follows, it comes to items."""
     items_of(b'{"Entries": [' + tail)
     items_of(b'{"Entries": [{"RequestUri": "/threads/t/runs", "StatusCode": 200, "ResponseBody": ' + tail)
+
+
+def test_key_in_a_text() -> None:
+    """A request that quotes the key of the answer's body does not move the lines of the events."""
+    (call,) = in_stream()[:1]
+    recording = json.loads(as_azure([call]))
+    recording["Entries"][0]["RequestBody"] = 'say "ResponseBody": [1]'
+    data = json.dumps(recording, indent=2).encode()
+    lines = data.decode().splitlines()
+    seen = [item for item in items_of(data) if isinstance(item, Observation)]
+    assert [f"event: {item.event}" in lines[item.line - 1] for item in seen] == [True] * 4

@@ -23,8 +23,9 @@ import zstandard
 from runengine.cli import main
 from runengine.errors import TraceUnreadable
 from runengine.validation.observations import Item, Observation
-from runengine.validation.readers import expand, items_in, read_items
+from runengine.validation.readers import DATABASE_READERS, expand, items_in, read_items
 from runengine.validation.readers.inputs import STANDARD_INPUT
+from tests.fuzz.seeds import seeds_of
 from tests.validation.checking import as_lines, clean
 
 LINES = as_lines(clean("queued", id=f"run_{n}") for n in range(30))
@@ -161,13 +162,24 @@ class TestOpenFiles:
         file = io.BufferedReader(io.BytesIO(FORMS[name]()))
         items = read_items(name, file)
         next(items)
-        items.close()  # type: ignore[attr-defined]
+        del items
         assert not file.closed
 
     def test_a_slow_pipe(self) -> None:
         """The form is told by the beginning of the file, not by the first bytes that happened to come."""
         with piped(b" ", b"[", b"\n" + LINES.splitlines()[0], b"\n]") as file:
             assert ids(read_items("-", file)) == ["run_0"]
+
+
+@pytest.mark.parametrize("reader", DATABASE_READERS)
+@pytest.mark.parametrize("made_by", DATABASE_READERS)
+@pytest.mark.parametrize("name", [b"CREATE T\xff\xffLE", b"\xffREATE TABLE"])
+def test_a_database_whose_names_are_no_text(reader: str, made_by: str, name: bytes, tmp_path: Path) -> None:
+    """A database that is damaged where its tables are named is said to be; the driver itself cannot say it."""
+    file = tmp_path / "x.db"
+    file.write_bytes(seeds_of(made_by)[0].replace(b"CREATE TABLE", name))
+    with pytest.raises(TraceUnreadable, match=r"damaged|malformed"):
+        list(items_in(f"sqlite:///{file}", reader=reader))
 
 
 def test_convert_refuses_tables_of_the_lifecycle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

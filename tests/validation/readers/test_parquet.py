@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ from runengine.simulation.recording import View
 from runengine.simulation.writing.jsonl import JsonLines
 from runengine.simulation.writing.parquet import Columns, Parquet
 from runengine.validation import Violation
-from runengine.validation.observations import Item, Observation, Passed, Unreadable
+from runengine.validation.observations import Companion, Item, Observation, Passed, Unreadable
 from runengine.validation.readers import read_items
 from tests.samples import STATUSES
 from tests.validation.checking import Checked, as_lines, check_bytes, clean, codes
@@ -185,6 +186,16 @@ class TestAnybodys:
             {**_lifecycle({"data": clean("in_progress", id="run_2"), "kind": "poll"}), "started_at": 1_700_000_002.5},
         ]
         assert codes(check_bytes(written(rows))) == [("RE207", 3, "started_at")]
+
+    def test_decimals(self) -> None:
+        """A number may be a decimal."""
+        row = {"id": "run_1", "status": "queued", "temperature": Decimal("0.50")}
+        assert records(written([row])) == [{**row, "temperature": 0.5}]
+
+    def test_steps(self) -> None:
+        """Rows that say what they are may be steps."""
+        row = {"id": "step_1", "run_id": "run_1", "object": "thread.run.step", "status": "completed"}
+        assert [type(item) for item in items(written([row]))] == [Companion]
 
     @pytest.mark.parametrize("status", STATUSES)
     def test_few_columns(self, status: str) -> None:

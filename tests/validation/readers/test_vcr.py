@@ -308,6 +308,15 @@ class TestBombs:
         assert "300000 bytes" in item.problem
         assert file.tell() < 1_000_000
 
+    def test_long(self) -> None:
+        """Of a cassette no more is kept than its interactions need, one after the other."""
+        text = b"interactions:\n" + (b"- a: '" + b"x" * 9_000 + b"'\n") * 1_000
+        tracemalloc.start()
+        assert sum(1 for _ in yaml_entries(io.BytesIO(text), ["interactions"])) == 1_000
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2_000_000
+
     def test_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """An entry of more parts than one may have is given up, and the entries before it are read."""
         monkeypatch.setattr(yaml_events, "ENTRY_EVENTS_MAX", 100)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from runengine.validation import RULES, Summary, Violation
+from runengine.validation import RULES, Options, Summary, Violation
 from runengine.validation.reports import FORMATS
 
 __all__ = ["FOREIGN", "counted", "found_by", "violations", "written"]
@@ -62,7 +62,7 @@ def counted(found: Iterable[Violation]) -> Summary:
 def written(form: str, found: Iterable[Violation], verbose: bool = True) -> str:
     """What a format writes."""
     some = list(found)
-    report = FORMATS[form].make(out := io.StringIO(), verbose)
+    report = FORMATS[form].make(out := io.StringIO(), verbose, Options())
     for violation in some:
         report.add(violation)
     report.close(counted(some))

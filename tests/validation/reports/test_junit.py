@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runengine.validation import Checker, Violation
+from runengine.validation import Checker, Options, Violation
 from runengine.validation.readers import read_items
 from runengine.validation.reports import FORMATS, junit
 from runengine.validation.reports.plain import plain
@@ -31,7 +31,7 @@ def junit_of(text: str) -> Any:
 
 def checked(files: dict[str, bytes]) -> Any:
     """The report of a check."""
-    report = FORMATS["junit"].make(out := io.StringIO(), False)
+    report = FORMATS["junit"].make(out := io.StringIO(), False, Options())
     assert report.watch is not None
     checker = Checker(watches=[report.watch])
     for path, data in files.items():

@@ -303,18 +303,19 @@
     const made = [];
     run.pins.forEach((pin, n) => {
       const last = made[made.length - 1];
-      const found = made.find((group) => Math.abs(group.at - pin[4]) <= run.end * 0.035) || null;
+      const found = made.find((group) => Math.abs(group.at - pin[4]) <= run.end * 0.06) || null;
       if (found) found.pins.push(n);
       else if (pin[3] >= 0 || !last) made.push({ at: pin[4], pins: [n] });
     });
     return made;
   }
+  const worstOf = (run, group) => SEVERITIES[Math.min(...group.pins.map((n) => run.pins[n][1]))];
   function picture(run, box) {
     const marks = ticks(run);
     const pinned = groups(run);
     const lines = () => [
       ...marks.map((at) => el("span", { class: "tick", at: { left: percent(run, at) } })),
-      ...pinned.map((group) => el("span", { class: "thread", at: { left: percent(run, group.at) } })),
+      ...pinned.map((group) => el("span", { class: `thread ${worstOf(run, group)}`, at: { left: percent(run, group.at) } })),
     ];
     const words = run.bars.map(([status, from, to, hidden]) =>
       `${data.statuses[status]}${hidden ? " (not seen)" : ""}` + (run.axis === 2 ? "" : ` ${spanText(from)} to ${spanText(to)}`));
@@ -384,7 +385,7 @@
   }
   function pinLane(run, pinned, lines, box) {
     const buttons = pinned.map((group) => {
-      const severity = SEVERITIES[Math.min(...group.pins.map((n) => run.pins[n][1]))];
+      const severity = worstOf(run, group);
       const numbers = group.pins.map((n) => n + 1);
       const label = numbers.length > 2 ? `${numbers[0]}–${numbers[numbers.length - 1]}` : numbers.join(", ");
       const codes = [...new Set(group.pins.map((n) => data.rules[run.pins[n][0]]))].join(", ");
@@ -515,6 +516,15 @@
   $("filters").addEventListener("change", (event) => { if (event.target !== $("q")) apply(); });
   $("filters").addEventListener("submit", (event) => event.preventDefault());
   $("clear").addEventListener("click", () => { clear(); $("q").focus(); });
+  // The fragment of the address is the state's: a link within the page leads there without it.
+  for (const link of document.querySelectorAll("a[href^='#']")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      const target = $(link.getAttribute("href").slice(1));
+      target.scrollIntoView();
+      target.focus({ preventScroll: true });
+    });
+  }
   for (const button of document.querySelectorAll("button[data-rule]")) {
     button.hidden = false;
     button.addEventListener("click", () => {
@@ -525,6 +535,13 @@
       $("rule").focus({ preventScroll: true });
     });
   }
+  // What is searched is made ready while nothing else is to do, so that the first search is as quick as any.
+  let ready = 0;
+  const prepare = () => {
+    for (const until = performance.now() + 8; ready < runs.length && performance.now() < until; ready += 1) hay(runs[ready]);
+    if (ready < runs.length) setTimeout(prepare, 16);
+  };
+  setTimeout(prepare, 300);
   addEventListener("hashchange", read);
   read();
   if (!list.firstChild) apply(true);
