@@ -2,11 +2,11 @@
 
 A run is alive from created_at at least until the latest moment that a snapshot proves: a stamp of its own (its end
 stamp where it has ended), or, for a run that is not seen to end, an observation, less `STALE_S` and the skew. Stamps
-count whole seconds, so two runs overlap only where each began in an earlier second than the other is known to
-have lived in: a hand-over within one second is none. A time of observation counts only against runs that were observed
-themselves, and no later, since a recorder's clock may be far from the server's; and what it proves waits for the end of
-the run (see `runengine.validation.waiting`), whose stamp decides. What stamps prove stays proved. So the findings do
-not depend on the order of the runs in the file.
+count whole seconds, and runs of one thread may be stamped by machines whose clocks differ, so two runs overlap only
+where each began more than the skew before the last second that the other is known to have lived in. A time of
+observation counts only against runs that were observed themselves, and no later, since a recorder's clock may be far
+from the server's; and what it proves waits for the end of the run (see `runengine.validation.waiting`), whose stamp
+decides. What stamps prove stays proved. So the findings do not depend on the order of the runs in the file.
 
 A snapshot whose stamps a rule speaks of proves nothing, and none after the run's end does.
 
@@ -58,36 +58,37 @@ class Overlap(NamedTuple):
     until: str | None
 
 
-def overlap(one: Span, other: Span, margin_s: float | None = None) -> bool:
+def overlap(one: Span, other: Span, skew_s: float, stale_s: float | None = None) -> bool:
     """Whether two runs were alive at the same time, beyond doubt.
 
     Args:
         one: What is known of a run.
         other: The same of another.
-        margin_s: How far a time of observation may be off; None where stamps alone count.
+        skew_s: How far clocks may differ, seconds.
+        stale_s: How old an answer may be, seconds; None where stamps alone count.
 
     Example:
-        >>> overlap(Span(begun_s=10, until_s=20), Span(begun_s=19, until_s=30))
+        >>> overlap(Span(begun_s=10, until_s=20), Span(begun_s=17, until_s=30), 2)
         True
-        >>> overlap(Span(begun_s=10, until_s=20), Span(begun_s=20, until_s=30))
+        >>> overlap(Span(begun_s=10, until_s=20), Span(begun_s=18, until_s=30), 2)
         False
-        >>> overlap(Span(begun_s=10, until_s=11, alive_s=25), Span(begun_s=20, until_s=21, first_s=21), 5)
+        >>> overlap(Span(begun_s=10, until_s=13, alive_s=25), Span(begun_s=20, until_s=23, first_s=21), 2, 3)
         False
-        >>> overlap(Span(begun_s=10, until_s=11, alive_s=30), Span(begun_s=20, until_s=21, first_s=21), 5)
+        >>> overlap(Span(begun_s=10, until_s=13, alive_s=30), Span(begun_s=20, until_s=23, first_s=21), 2, 3)
         True
     """
-    return _began_before_end(one, other, margin_s) and _began_before_end(other, one, margin_s)
+    return _began_before_end(one, other, skew_s, stale_s) and _began_before_end(other, one, skew_s, stale_s)
 
 
-def _began_before_end(one: Span, other: Span, margin_s: float | None) -> bool:
+def _began_before_end(one: Span, other: Span, skew_s: float, stale_s: float | None) -> bool:
     begun_s = one.begun_s
     if begun_s is None or other.begun_s is None:
         return False
-    if begun_s < other.until_s:
+    if begun_s + skew_s < other.until_s:
         return True
-    if margin_s is None or other.over or other.alive_s is None or one.first_s is None:
+    if stale_s is None or other.over or other.alive_s is None or one.first_s is None:
         return False
-    return max(begun_s + 1, one.first_s) <= other.alive_s - margin_s
+    return max(begun_s + 1, one.first_s) <= other.alive_s - skew_s - stale_s
 
 
 class Threads:
@@ -105,7 +106,6 @@ class Threads:
 
     def __init__(self, memory: Memory, skew_s: float) -> None:
         self._memory = memory
-        self._margin_s = skew_s + STALE_S
         self._skew_s = skew_s
 
     def is_apart(self, run_id: str) -> bool:
@@ -222,12 +222,12 @@ class Threads:
             crowd[other_id] = other
             if not other.over or span.begun_s is None or other.until_s > span.begun_s:
                 settled = False
-            if overlap(span, other, self._margin_s):
+            if overlap(span, other, self._skew_s, STALE_S):
                 pair = ((span.begun_s or 0, run_id, span), (other.begun_s or 0, other_id, other))
                 (_, first_id, _), (_, later_id, later) = sorted(pair, key=lambda p: p[:2])
                 if first_id not in later.told and len(later.told) < OVERLAPS_MAX:
-                    alive = other_id if _began_before_end(other, span, None) else run_id
-                    until = None if overlap(span, other) else alive
+                    alive = other_id if _began_before_end(other, span, self._skew_s, None) else run_id
+                    until = None if overlap(span, other, self._skew_s) else alive
                     if until is None:
                         later.told.append(first_id)
                     record = {"id": later_id, "thread_id": thread_id}

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runengine.validation.catalogue.examples import CREATED, record, row
+from runengine.validation.summary import SKEW_S
 from runengine.validation.threads import RUNS_MAX
 from tests.validation.checking import Checked, check_lines
 
@@ -45,15 +46,28 @@ class TestOverlap:
     """Two runs of a thread."""
 
     @pytest.mark.parametrize(
-        ("other", "wanted"),
-        [((5, 9), []), ((4, 9), ["run_2"]), ((0, 9), ["run_2"]), ((5, 5), []), ((3, 3), ["run_2"]), ((-3, 0), [])],
+        ("other", "skew_s", "wanted"),
+        [
+            ((5, 9), 0, []),
+            ((4, 9), 0, ["run_2"]),
+            ((0, 9), 0, ["run_2"]),
+            ((5, 5), 0, []),
+            ((3, 3), 0, ["run_2"]),
+            ((-3, 0), 0, []),
+            ((3, 9), 2, []),
+            ((2, 9), 2, ["run_2"]),
+            ((0, 9), 2, ["run_2"]),
+            ((1, 2), 2, []),
+            ((2, 3), 2, ["run_2"]),
+        ],
     )
-    def test_seconds(self, other: tuple[int, int], wanted: list[str]) -> None:
-        """A run from 0 to 5 and another: only what is sure within whole seconds is said, of the later, in any order."""
+    def test_seconds(self, other: tuple[int, int], skew_s: int, wanted: list[str]) -> None:
+        """A run from 0 to 5 and another: what is sure, clocks apart by the skew, is said of the later, in any order."""
         pair = (ended(1, 0, 5), ended(2, *other))
         for lines in (pair, pair[::-1]):
-            assert [run for run, _ in overlapping(check_lines(*lines))] == wanted
-            assert overlapping(check_lines(*lines)) == overlapping(check_lines(*lines, skim=False))
+            assert [run for run, _ in overlapping(check_lines(*lines, skew_s=skew_s))] == wanted
+            unskimmed = check_lines(*lines, skew_s=skew_s, skim=False)
+            assert overlapping(check_lines(*lines, skew_s=skew_s)) == overlapping(unskimmed)
 
     def test_other_threads(self) -> None:
         """Runs of different threads may be active together."""
@@ -132,7 +146,7 @@ def by_hand(drawn: list[Life]) -> set[str | None]:
         f"run_{max((a[0], a[2]), (b[0], b[2]))[1]}"
         for a in spans
         for b in spans
-        if a[2] < b[2] and a[0] < b[1] and b[0] < a[1]
+        if a[2] < b[2] and a[0] + SKEW_S < b[1] and b[0] + SKEW_S < a[1]
     }
 
 

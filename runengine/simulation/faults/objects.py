@@ -14,7 +14,7 @@ from runengine.simulation.recording import Recording, Row, View
 
 __all__ = ["OBJECT_FAULTS"]
 
-_OVERLAP_S: Final = 2
+_OVERLAP_S: Final = 3
 """How long two runs must be active together, by their stamps, for everyone to see it."""
 
 
@@ -44,7 +44,7 @@ def _retried(recording: Recording, _chance: Chance, _other: Recording | None) ->
     """Each record is there once more with another id, as of a create that was sent twice."""
     draft = Draft(recording)
     last = len(draft) - 1
-    if last < 0 or not draft.ended(last) or end_of(draft[last]) <= int(draft[0]["created_at"]):
+    if last < 0 or not draft.ended(last) or end_of(draft[last]) - int(draft[0]["created_at"]) < _OVERLAP_S:
         return None
     for place in draft.places:
         row = draft.rows[place]
@@ -176,7 +176,7 @@ OBJECT_FAULTS: Final[tuple[Fault, ...]] = (
         family="objects",
         says="The run is active on a thread on which another one is active.",
         breaks=("RE501",),
-        unseen="it is made only where the stamps of both show them active together for 2 s",
+        unseen="it is made only where the stamps of both show them active together for 3 s",
         reaches=True,
         apply=_overlapping,
     ),
@@ -185,7 +185,7 @@ OBJECT_FAULTS: Final[tuple[Fault, ...]] = (
         family="objects",
         says="The run was created twice: another one, of another id, lives beside it on its thread.",
         breaks=("RE501",),
-        unseen="it is made only where the run ended a second or more after it was created",
+        unseen="it is made only where the run ended 3 s or more after it was created",
         apply=_retried,
     ),
     Fault(

@@ -36,17 +36,17 @@ ACROSS_RULES: Final[tuple[Rule, ...]] = (
         name="overlapping-runs",
         severity="error",
         says="At most one run of a thread is active at a time. Said only where stamps, or times of observation, prove "
-        "that two were, of the one created later; a hand-over within one second is none.",
+        "that two were, for longer than clocks may differ (--skew), of the one created later.",
         why="Two active runs write messages into one thread, and neither has read the other's.",
         source="FACTS §6.2 (the thread's lock), §3 (the refusal); DESIGN §4.",
         hint="Look for a create that did not check the thread, or a retried create.",
         breaks=lines(
             record("completed"),
-            record("completed", id="run_2", created_at=CREATED + 4, started_at=CREATED + 4, completed_at=CREATED + 9),
+            record("completed", id="run_2", created_at=CREATED + 2, started_at=CREATED + 2, completed_at=CREATED + 9),
         ),
         keeps=lines(
             record("completed"),
-            record("completed", id="run_2", created_at=CREATED + 5, started_at=CREATED + 5, completed_at=CREATED + 9),
+            record("completed", id="run_2", created_at=CREATED + 3, started_at=CREATED + 3, completed_at=CREATED + 9),
         ),
     ),
     Rule(

@@ -64,6 +64,8 @@ def read_json_lines(file: BinaryIO, skim: Skimming | None = None) -> Iterator[It
         if line is None:
             yield Unreadable(line=number, problem=f"the line is longer than {LINE_BYTES_MAX} bytes")
             continue
+        if not line:
+            continue
         if skim is not None and skim(line, number):
             good = True
             continue

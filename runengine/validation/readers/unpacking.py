@@ -22,7 +22,7 @@ __all__ = ["FLOOR_BYTES", "RATIO_MAX", "Packing", "Unpacking", "packing_of", "pl
 RATIO_MAX: Final = 500
 """Honest recordings pack to a hundredth at the best; what unpacks to more than this many times itself is a bomb."""
 
-FLOOR_BYTES: Final = 256 * 1024 * 1024
+FLOOR_BYTES: Final = 64 * 1024 * 1024
 """So much may be unpacked from however little."""
 
 _ENDINGS: Final = (".gz", ".gzip", ".zst", ".zstd")

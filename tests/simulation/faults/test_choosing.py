@@ -104,7 +104,8 @@ class TestTruth:
 
     def test_seen_is_not_the_checkers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A fault of a rule that the checker lacks is marked, and not seen."""
-        monkeypatch.setattr("runengine.simulation.faults.fault.RULES", {code: rule for code, rule in RULES.items() if code != "RE505"})
+        fewer = {code: rule for code, rule in RULES.items() if code != "RE505"}
+        monkeypatch.setattr("runengine.simulation.faults.fault.RULES", fewer)
         made = recordings(WORLDS["steady"], 2, 20, "stream")
         truths: list[Truth] = [one[1] for r in made if (one := broken(r, 9, ("step_resumed",))) is not None]
         assert truths

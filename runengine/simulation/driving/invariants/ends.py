@@ -87,13 +87,15 @@ def all_read(book: Book, reader: Reader) -> str | None:
 def checked(book: Book) -> str | None:
     """The whole trace is checked clean.
 
+    But for RE501: clocks are set back in these worlds, so stamps of two runs prove nothing; `one-active` judges.
+
     Example:
         >>> from runengine.core import PRACTICAL
         >>> from runengine.embedding import Settings
         >>> checked(Book(PRACTICAL, Settings())) is None
         True
     """
-    checker = Checker(Options(policy=book.policy, sampling="complete"))
+    checker = Checker(Options(policy=book.policy, sampling="complete", ignore=("RE501",)))
     for run_id, life in book.lives.items():
         for entry, run in life.trace:
             seen = Observation(
