@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from attrs import field, frozen
+from attrs import frozen
 
 from runengine.validation.observations import Item, Skimming
 
@@ -21,7 +21,6 @@ class Head:
     Attributes:
         name: The path, without the ending of a compression.
         start: Its first 64 KiB, unpacked.
-        text: The same without a byte order mark and leading space.
 
     Example:
         >>> Head(name="a.jsonl", start=b" {}").text
@@ -30,10 +29,10 @@ class Head:
 
     name: str
     start: bytes
-    text: bytes = field(init=False)
 
-    @text.default
-    def _text(self) -> bytes:
+    @property
+    def text(self) -> bytes:
+        """The same without a byte order mark and leading space."""
         return self.start.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
 
 
