@@ -14,24 +14,25 @@ from typing import Any, Final, TextIO
 
 from runengine.cli.check_options import DESCRIPTION, add_arguments, epilog, options_of, settled
 from runengine.cli.files import Out, output
-from runengine.cli.progress import reading
-from runengine.dialects.kotlin_sql import masked
+from runengine.cli.progress import Reading
+from runengine.dialects.kotlin_sql import is_database_url, masked
 from runengine.errors import RunEngineError, TraceUnreadable
 from runengine.validation import Checker, Violation
 from runengine.validation.baseline import Baseline
 from runengine.validation.findings import SEVERITIES, Severity
+from runengine.validation.observations import Item
 from runengine.validation.profiling.profile import Profile
 from runengine.validation.readers import DATABASE_READERS, expand, items_in
 from runengine.validation.reports import FORMATS
 from runengine.validation.reports.plain import plain
-from runengine.validation.reports.report import count_of
+from runengine.validation.reports.report import count_of, verdict
 from runengine.validation.settings import Settings, is_ignored, read_settings
 from runengine.validation.summary import JOINED, Options, Summary
 
 __all__ = ["add_parser", "run"]
 
 _STANDARD: Final = "-"
-_STALE_SHOWN: Final = 5
+_SHOWN: Final = 5
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -64,18 +65,24 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.profile and not FORMATS[arguments.format].shows_profile:
         *most, last = (name for name, form in FORMATS.items() if form.shows_profile)
         _say(f"--format {arguments.format} has no place for the profile; {', '.join(most)} and {last} have")
+    form = FORMATS[arguments.format]
     with _report_to(arguments.output) as out:
-        report = FORMATS[arguments.format].make(out, arguments.verbose, options)
+        report = form.make(out, arguments.verbose, options)
         profile = _profile(options) if arguments.profile else None
         watches = [watch for watch in (profile, report.watch) if watch is not None]
         checker = Checker(options, watches, _passes(settings, known, bool(arguments.write_baseline)))
-        unread: list[str] = []
-        for violation in _violations(arguments.paths, arguments.reader, checker, unread, written, known):
+        bar = Reading()
+        for violation in _violations(arguments, checker, bar, written, known):
+            if out.isatty():
+                bar.make_way()
             report.add(violation)
         report.close(checker.summary, profile)
-    if known is not None and checker.summary.observations:
-        _tell_known(known, arguments.write_baseline, options, bool(unread))
-    return _exit_code(checker.summary, arguments.fail_on, bool(unread))
+    summary = checker.summary
+    if known is not None and summary.observations:
+        _tell_known(known, arguments.write_baseline, _looked_for(settings, options), bool(summary.unread))
+    if not summary.observations and (arguments.output not in (None, _STANDARD) or not form.tells_verdict):
+        _say(verdict(summary))
+    return _exit_code(summary, arguments.fail_on)
 
 
 def _profile(options: Options) -> Profile:
@@ -108,7 +115,12 @@ def _passes(settings: Settings, known: Baseline | None, learning: bool) -> Calla
     return passes
 
 
-def _tell_known(known: Baseline, write_to: str | None, options: Options, unread: bool) -> None:
+def _looked_for(settings: Settings, options: Options) -> Callable[[str, str], bool]:
+    """Whether a rule's findings are reported of a recording: what is not looked for has not gone."""
+    return lambda path, code: options.reports(code) and not is_ignored(settings, path, code)
+
+
+def _tell_known(known: Baseline, write_to: str | None, looked_for: Callable[[str, str], bool], unread: bool) -> None:
     """Write the baseline that was asked for; or say what was known, and what of it no longer occurs."""
     if write_to and unread:
         _say(f"{masked(write_to)}: not written, for what is known of a path that cannot be read would be lost")
@@ -120,62 +132,81 @@ def _tell_known(known: Baseline, write_to: str | None, options: Options, unread:
         return
     if known.met:
         _say(f"{known.file}: {count_of(known.met, 'known finding')} not reported")
-    stale = known.stale(options.reports)
+    stale = known.stale(looked_for)
     if not stale:
         return
     missing = sum(count for _, count in stale)
     shown = [" ".join(filter(None, (each.path, each.code, each.run_id, each.field))) for each, _ in stale]
-    more = f", and {len(stale) - _STALE_SHOWN} more" if len(stale) > _STALE_SHOWN else ""
-    what = f"{', '.join(shown[:_STALE_SHOWN])}{more}"
+    more = f", and {len(stale) - _SHOWN} more" if len(stale) > _SHOWN else ""
+    what = f"{', '.join(shown[:_SHOWN])}{more}"
     verb = "no longer occurs" if missing == 1 else "no longer occur"
     _say(f"{known.file}: {count_of(missing, 'known finding')} {verb}: {what}; --write-baseline writes it anew")
 
 
 def _violations(
-    paths: list[str],
-    reader: str,
-    checker: Checker,
-    unread: list[str],
-    written: Iterable[str],
-    known: Baseline | None,
+    arguments: argparse.Namespace, checker: Checker, bar: Reading, written: Iterable[str], known: Baseline | None
 ) -> Iterator[Violation]:
-    """Check every path; one that cannot be read is named, added to `unread`, and the rest still checked."""
+    """Check every input; one that cannot be read is named and counted, and the rest still checked."""
+    for path in _inputs(arguments.paths, arguments.reader, checker.summary):
+        _not_overwritten(path, written)
+        before = checker.summary.unread
+        items = items_in(path, reader=arguments.reader, skim=checker.skim, watched=partial(bar.of, path))
+        yield from checker.check(masked(path), _as_far_as_read(items, path, checker.summary))
+        if known is not None and checker.summary.unread == before:
+            known.checked(masked(path))
+
+
+def _inputs(paths: Iterable[str], reader: str, summary: Summary) -> Iterator[str]:
+    """What the paths stand for, each input once."""
+    met: set[str] = set()
+    again: list[str] = []
     for given in paths:
         try:
             for path in [given] if reader in DATABASE_READERS else expand([given]):
-                _not_overwritten(path, written)
-                items = items_in(path, reader=reader, skim=checker.skim, watched=partial(reading, path))
-                yield from checker.check(masked(path), items)
-                if known is not None:
-                    known.checked(masked(path))
-        except _Overwritten as error:
-            raise TraceUnreadable(*error.args) from None
-        except RunEngineError as error:
-            unread.append(given)
-            text = str(error)
-            _say(text if isinstance(error, TraceUnreadable) else f"{masked(given)}: {text}")
-        except OSError as error:
-            unread.append(given)
-            _say(f"{masked(given)}: {error.strerror or error}")
+                name = path if path == _STANDARD or is_database_url(path) else os.path.abspath(path)  # noqa: PTH100 - of text
+                if name in met:
+                    again.append(masked(path))
+                    continue
+                met.add(name)
+                yield path
+        except (RunEngineError, OSError) as error:
+            _unread(given, error, summary)
+    if again:
+        more = f" and {len(again) - _SHOWN:,} more" if len(again) > _SHOWN else ""
+        _say(f"{', '.join(again[:_SHOWN])}{more}: given more than once, checked once")
 
 
-def _exit_code(summary: Summary, fail_on: Severity, unread: bool) -> int:
+def _as_far_as_read(items: Iterator[Item], path: str, summary: Summary) -> Iterator[Item]:
+    """Items up to where reading fails: what was read is checked to the end."""
+    try:
+        yield from items
+    except (RunEngineError, OSError) as error:
+        _unread(path, error, summary)
+
+
+def _unread(given: str, error: Exception, summary: Summary) -> None:
+    """Name and count what cannot be read."""
+    summary.unread += 1
+    if isinstance(error, TraceUnreadable):
+        _say(str(error))
+        return
+    _say(f"{masked(given)}: {(isinstance(error, OSError) and error.strerror) or error}")
+
+
+def _exit_code(summary: Summary, fail_on: Severity) -> int:
     if not summary.observations:
-        _say("nothing was checked: no run was found")
         return 2
     counts = summary.violations
     failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-    return 1 if unread or any(counts[severity] for severity in failing) else 0
-
-
-class _Overwritten(Exception):
-    """A file that is read is one that would be written."""
+    return 1 if summary.unread or any(counts[severity] for severity in failing) else 0
 
 
 def _not_overwritten(path: str, written: Iterable[str]) -> None:
     for other in written:
         if _same_file(path, other):
-            raise _Overwritten(masked(other), 0, 0, "it is an input, which would be overwritten; choose another file")
+            raise TraceUnreadable(
+                masked(other), 0, 0, "it is an input, which would be overwritten; choose another file"
+            )
 
 
 def _same_file(path: str, other: str) -> bool:

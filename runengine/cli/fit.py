@@ -196,6 +196,8 @@ class _Unread:
                 yield item
         except TraceUnreadable as error:
             self.say(str(error))
+        except MissingExtra as error:
+            self.say(f"{path}: {error}")
         except OSError as error:
             self.say(f"{path}: {error.strerror or error}")
         if count > _NAMED_MAX:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -16,15 +16,21 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.text import Text
 
-__all__ = ["counting", "reading"]
+from runengine.validation.reports.plain import plain
+
+__all__ = ["Reading", "counting", "reading"]
 
 _SHOW_BAR_FROM_BYTES: Final = 4 * 1024 * 1024
+_DRAWN: Final = 200
+"""So many times at most, where no report takes the bar's place."""
+_BUFFER_BYTES: Final = 64 * 1024
 
 
 class _Rate(ProgressColumn):
@@ -54,26 +60,100 @@ def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: progress.update(task, completed=done)
 
 
+class Reading:
+    """A bar of how much of a large file is read, on standard error, which makes way for what is written meanwhile.
+
+    It is drawn anew where the file is read on, and by nothing else: no thread draws it between two lines of a report.
+    """
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._next = 0
+        self._step = 1
+
+    @contextmanager
+    def of(self, path: str, file: BinaryIO) -> Iterator[BinaryIO]:
+        """A file, with the bar if it is large and standard error is a terminal.
+
+        Args:
+            path: Its name.
+            file: Its bytes.
+        """
+        console = Console(stderr=True)
+        size = Path(path).stat().st_size if Path(path).is_file() else 0
+        if not console.is_terminal or size < _SHOW_BAR_FROM_BYTES:
+            yield file
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        # Standard output stays what it is: a report may hold on to it.
+        self._progress = Progress(
+            *columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False
+        )
+        self._task = self._progress.add_task(plain(Path(path).name), total=size)
+        self._next, self._step = 0, max(size // _DRAWN, 1)
+        try:
+            yield BufferedReader(_Watched(file, self._at), _BUFFER_BYTES)
+        finally:
+            self.make_way()
+            self._progress = None
+
+    def make_way(self) -> None:
+        """Take the bar away; it is there again when more of the file is read."""
+        if self._progress is not None and self._progress.live.is_started:
+            self._progress.stop()
+
+    def _at(self, position: int) -> None:
+        if self._progress is None or abs(position - self._next) < self._step:
+            return
+        self._next = position
+        self._progress.update(self._task, completed=position)
+        self._progress.start()
+        self._progress.refresh()
+
+
+class _Watched(RawIOBase):
+    """A file, and somebody who is told how far it is read."""
+
+    def __init__(self, file: BinaryIO, at: Callable[[int], None]) -> None:
+        super().__init__()
+        self._file = cast("BufferedReader", file)
+        self._at = at
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def readinto(self, into: Any, /) -> int:
+        count = self._file.readinto(into)
+        self._position += count
+        self._at(self._position)
+        return count
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        self._position = self._file.seek(offset, whence)
+        return self._position
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
 @contextmanager
 def reading(path: str, file: BinaryIO) -> Iterator[BinaryIO]:
-    """A large file, with a bar of how much of it is read.
+    """A large file, with a bar of how much of it is read, where nothing is written to the terminal meanwhile.
 
     Args:
         path: Its name.
         file: Its bytes.
     """
-    console = Console(stderr=True)
-    size = Path(path).stat().st_size if Path(path).is_file() else 0
-    if not console.is_terminal or size < _SHOW_BAR_FROM_BYTES:
-        yield file
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(Path(path).name, total=size)
-        yield BufferedReader(cast("RawIOBase", progress.wrap_file(file, task_id=task)))
+    with Reading().of(path, file) as watched:
+        yield watched

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -146,16 +146,18 @@ class Baseline:
         """A recording was checked to its end: what is known of it and was not met no longer occurs."""
         self._paths.add(self._named(path))
 
-    def stale(self, codes: Any = None) -> list[tuple[Known, int]]:
+    def stale(self, looked_for: Callable[[str, str], bool] | None = None) -> list[tuple[Known, int]]:
         """What is known of the recordings that were checked, and no longer occurs, with how often it is missing.
 
         Args:
-            codes: Whether a rule's findings were looked for, a function of its code; all when None.
+            looked_for: (path, code) to whether a rule's findings were looked for in a recording; all were when None.
         """
         return sorted(
             (known, count)
             for known, count in self._left.items()
-            if count > 0 and known.path in self._paths and (codes is None or codes(known.code))
+            if count > 0
+            and known.path in self._paths
+            and (looked_for is None or looked_for(_to(self._folder, known.path), known.code))
         )
 
     def document(self) -> str:
@@ -189,6 +191,13 @@ def _from(folder: str, path: str) -> str:
     if not path or path == "-" or is_database_url(path):
         return path
     return os.path.relpath(os.path.abspath(path), folder).replace(os.sep, "/")  # noqa: PTH100 - of text
+
+
+def _to(folder: str, known: str) -> str:
+    """The other way round."""
+    if not known or known == "-" or is_database_url(known):
+        return known
+    return os.path.join(folder, known)  # noqa: PTH118 - of text
 
 
 def _findings(file: str, document: Any) -> Iterator[tuple[Known, int]]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from runengine.core.candidates import era_of
 from runengine.core.statuses import REQUIRES_ACTION, STATUSES, Status
 from runengine.core.table import TERMINAL
+from runengine.rendering.durations import brief
 from runengine.validation.around import Around, Placed
 from runengine.validation.catalogue import RULES
 from runengine.validation.explaining.causes import explained
@@ -39,6 +40,7 @@ __all__ = ["Checker"]
 
 _CREATED: Final = f"{STREAM_PREFIX}created"
 _IDENTITY: Final = ("RE401", "RE402")
+_TWICE: Final = "RE408"
 _BACKWARD: Final = ("RE101", "RE106", "RE205", "RE405")
 """Rules that a run's second recording breaks by beginning again, if the first is taken for its past."""
 
@@ -208,7 +210,11 @@ class Checker:
                 yield reused(last.record, item)
             seen = self._memory.renew(run_id)
         yield from self._alone(item, seen)
-        yield from self._together(item, seen)
+        together = tuple(self._together(item, seen))
+        if isinstance(run_id, str) and any(finding.code == _TWICE for finding in together):
+            seen = self._memory.again(run_id)
+            self._around.again(run_id)
+        yield from together
         self._remember(item, seen)
 
     def _alone(self, item: Observation, seen: Seen) -> Iterator[Finding]:
@@ -251,8 +257,6 @@ class Checker:
         if twice and seen.point is not None:
             yield _recorded_twice(seen.point.status, now.status, seen.recording)
             between = [finding for finding in between if finding.code in _IDENTITY or finding.field == "created_at"]
-            seen.again()
-            self._around.again(str(item.record.get("id")))
         yield from between
 
     def _is_new_recording(self, seen: Seen) -> bool:
@@ -268,7 +272,9 @@ class Checker:
         if before is None:
             return
         for finding in same_findings(before, now):
-            yield explained(finding, seen, item, options.policy, complete)
+            name = finding.field or ""
+            if name == "status" or seen.stray(name, before.record[name], now.record.get(name)):
+                yield explained(finding, seen, item, options.policy, complete)
         if before.status not in TERMINAL:
             for finding in path_findings(before, now, options.policy, complete, options.skew_s):
                 yield explained(finding, seen, item, options.policy, complete)
@@ -276,7 +282,7 @@ class Checker:
                 yield from same_findings(seen.twin, now)
         if item.observed_s is not None and seen.observed_s is not None and item.observed_s < seen.observed_s:
             back_s = seen.observed_s - item.observed_s
-            message = f"it was observed {back_s:g} s before the run's last snapshot, which stands above it"
+            message = f"it was observed {brief(back_s)} before the run's last snapshot, which stands above it"
             back = Finding("RE406", None, "snapshots in the order they were seen", message, found=item.observed_s)
             yield explained(back, seen, item, options.policy, complete)
 
@@ -331,7 +337,7 @@ def _begins_anew(finding: Finding, now: Point) -> bool:
 
 def _recorded_twice(before: Status, status: Status, recording: str) -> Finding:
     message = f"the run was recorded twice: {recording} had shown it {before}, and this recording begins again"
-    return Finding("RE408", "status", f"what comes after {before}", message, found=status)
+    return Finding(_TWICE, "status", f"what comes after {before}", message, found=status)
 
 
 def _point(item: Observation) -> Point:

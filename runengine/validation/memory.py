@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, Final
 
-from attrs import Factory, asdict, define
+from attrs import asdict, define, Factory, fields
 
 from runengine.core.shape import end_stamp
 from runengine.core.statuses import Status
@@ -43,6 +43,7 @@ class Span:
         begun_s: Its created_at, or None where it is not known.
         until_s: The latest moment at which a stamp shows it alive, or its end.
         first_s: When it was first observed, or None.
+        shown_s: When the snapshot was observed that told `begun_s`, or None.
         alive_s: When it was last observed alive, or None.
         over: A snapshot showed it ended.
         told: Ids of the earlier runs it was said to overlap.
@@ -56,6 +57,7 @@ class Span:
     begun_s: int | None = None
     until_s: int = 0
     first_s: float | None = None
+    shown_s: float | None = None
     alive_s: float | None = None
     over: bool = False
     told: list[str] = Factory(list)
@@ -76,6 +78,7 @@ class Seen:
         remarked: Fields of the last snapshot that RE309 spoke of.
         observed_s: When it was last seen, Unix seconds, or None.
         recording: Which recording it was last seen in, where recordings are joined.
+        strayed: Fields that must not change and have, with what they were before; one wrong value is said once.
         twin: Its end in an earlier one of joined recordings, where it was recorded twice, or None.
         trail: Its last snapshots but repeats, the newest last: line, status and started_at of each.
         span: What its snapshots prove of when it was alive; `evidence` adds the skim's last row.
@@ -101,11 +104,12 @@ class Seen:
         "request",
         "row",
         "span",
+        "strayed",
         "trail",
         "twin",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, twin: Point | None = None) -> None:
         self._point: Point | None = None
         self.complete = False
         self.deadline = _UNKNOWN
@@ -121,7 +125,8 @@ class Seen:
         self.trail: list[Mark] = []
         self.span: Span | None = None
         self.recording = ""
-        self.twin: Point | None = None
+        self.strayed: dict[str, Any] = {}
+        self.twin = twin
 
     @property
     def point(self) -> Point | None:
@@ -154,11 +159,13 @@ class Seen:
         self.complete = complete
         self.remarked = frozenset()
 
-    def again(self) -> None:
-        """The run is recorded once more, from anew: its end is kept, to be compared, and the rest forgotten."""
-        ended = self.point if self.point is not None and self.point.status in TERMINAL else self.twin
-        self.__init__()  # type: ignore[misc]
-        self.twin = ended
+    def stray(self, field: str, was: Any, is_now: Any) -> bool:
+        """A field that must not change has; false where it is again what it was before it first did."""
+        if field in self.strayed and self.strayed[field] == is_now:
+            del self.strayed[field]
+            return False
+        self.strayed.setdefault(field, was)
+        return True
 
     def evidence(self) -> Span:
         """What the snapshots so far prove of when the run was alive."""
@@ -203,6 +210,7 @@ class Seen:
             "remarked": sorted(self.remarked),
             "observed_s": self.observed_s,
             "trail": self.trail,
+            "strayed": self.strayed,
             "recording": self.recording,
             "span": asdict(self.evidence()),
         }
@@ -226,20 +234,24 @@ class Seen:
         seen.candidates, seen.remarked = tuple(kept["candidates"]), frozenset(kept["remarked"])
         seen.trail = [(line, status, started_at) for line, status, started_at in kept["trail"]]
         seen.recording = kept["recording"]
+        seen.strayed = dict(kept["strayed"])
         seen.span = Span(**kept["span"])
         return seen
+
+
+_POINT: Final = tuple(field.name for field in fields(Point))
 
 
 def _written(point: Point | None) -> dict[str, Any] | None:
     if point is None:
         return None
-    return {"status": point.status, "observed_s": point.observed_s, "record": point.record}
+    return {name: getattr(point, name) for name in _POINT}
 
 
 def _read(kept: dict[str, Any] | None) -> Point | None:
     if kept is None:
         return None
-    return Point(status=kept["status"], record=kept["record"], observed_s=kept["observed_s"])
+    return Point(**{name: kept[name] for name in _POINT})
 
 
 def _held(held: Any) -> Any:
@@ -299,9 +311,20 @@ class Memory:
         self.apart.clear()
         self._reused.clear()
 
+    def known(self, run_id: str) -> Seen | None:
+        """What is known of a run, or None."""
+        return self.open.get(run_id) or self.ended.get(run_id)
+
+    def again(self, run_id: str) -> Seen:
+        """The run is recorded once more, from anew: its end is kept, to be compared, and the rest forgotten."""
+        before = self.open.pop(run_id, None) or self.ended.pop(run_id, None) or Seen()
+        ended = before.point is not None and before.point.status in TERMINAL
+        seen = self.open[run_id] = Seen(before.point if ended else before.twin)
+        return seen
+
     def of(self, run_id: str) -> Seen:
         """What is known of a run; a new one is counted."""
-        seen = self.open.get(run_id) or self.ended.get(run_id)
+        seen = self.known(run_id)
         if seen is None:
             self._summary.runs += 1
             seen = self.open[run_id] = Seen()

@@ -76,6 +76,7 @@ class Summary:
         threads: Threads seen, each file a scope of its own.
         passed: Objects that are no run, passed over.
         companions: Objects around the runs that were checked: steps, messages, pieces of them, tool outputs, refusals.
+        unread: Inputs that were not read, or not to their end; whoever reads them counts them.
         violations: Count by severity.
         by_code: Count by rule.
         statuses: Observations by status.
@@ -91,6 +92,7 @@ class Summary:
     threads: int = 0
     passed: int = 0
     companions: int = 0
+    unread: int = 0
     violations: Counter[Severity] = Factory(Counter)
     by_code: Counter[str] = Factory(Counter)
     statuses: Counter[str] = Factory(Counter)

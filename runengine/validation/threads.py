@@ -8,6 +8,9 @@ observation counts only against runs that were observed themselves, and no later
 from the server's; and what it proves waits for the end of the run (see `runengine.validation.waiting`), whose stamp
 decides. What stamps prove stays proved. So the findings do not depend on the order of the runs in the file.
 
+Of two runs created in one second, the later is the one that was observed later, where the first snapshot of each says
+when it was; else the one whose id comes later.
+
 A snapshot whose stamps a rule speaks of proves nothing, and none after the run's end does.
 
 Memory: per thread the id of its one run; where it has had several, at most `RUNS_MAX` spans of about 200 bytes, the run
@@ -188,7 +191,7 @@ class Threads:
         if not is_seconds(created) or any(stamp_findings(record, status, seen.deadline, item.observed_s, self._skew_s)):
             return
         if span.begun_s is None:
-            span.begun_s = created
+            span.begun_s, span.shown_s = created, item.observed_s
         elif span.begun_s != created:
             return
         stamp = end_stamp(status)
@@ -223,15 +226,14 @@ class Threads:
             if not other.over or span.begun_s is None or other.until_s > span.begun_s:
                 settled = False
             if overlap(span, other, self._skew_s, STALE_S):
-                pair = ((span.begun_s or 0, run_id, span), (other.begun_s or 0, other_id, other))
-                (_, first_id, _), (_, later_id, later) = sorted(pair, key=lambda p: p[:2])
+                (first_id, first), (later_id, later) = _in_turn((run_id, span), (other_id, other))
                 if first_id not in later.told and len(later.told) < OVERLAPS_MAX:
                     alive = other_id if _began_before_end(other, span, self._skew_s, None) else run_id
                     until = None if overlap(span, other, self._skew_s) else alive
                     if until is None:
                         later.told.append(first_id)
                     record = {"id": later_id, "thread_id": thread_id}
-                    yield Overlap(_overlapping(first_id, later.begun_s), record, first_id, until)
+                    yield Overlap(_overlapping(first_id, first, later), record, first_id, until)
         if not settled:
             self._memory.apart.update(i for i, s in crowd.items() if s is not None and not s.over)
         if len(crowd) > RUNS_MAX:
@@ -272,6 +274,18 @@ def _opened(crowd: dict[str, Any]) -> dict[str, Span | None]:
     return crowd
 
 
-def _overlapping(first_id: str, begun_s: int | None) -> Finding:
+def _in_turn(one: tuple[str, Span], other: tuple[str, Span]) -> list[tuple[str, Span]]:
+    """Two runs, the one created first in front.
+
+    Of one second, the one first shown earlier, where both say when: what is not known with the first snapshot that
+    counts is left out, so that the order of the runs in the file changes nothing.
+    """
+    shown = one[1].shown_s is not None and other[1].shown_s is not None
+    return sorted((one, other), key=lambda run: (run[1].begun_s or 0, shown and run[1].shown_s or 0.0, run[0]))
+
+
+def _overlapping(first_id: str, first: Span, later: Span) -> Finding:
     message = f"it was created while {first_id[:80]} was active on the same thread"
-    return Finding("RE501", "created_at", "one active run at a time on a thread", message, found=begun_s)
+    if first.begun_s == later.begun_s:
+        message = f"it and {first_id[:80]}, created in the same second, were active on the same thread together"
+    return Finding("RE501", "created_at", "one active run at a time on a thread", message, found=later.begun_s)

@@ -52,7 +52,8 @@ def recordings(draw: DrawFn) -> list[Seen]:
     for number in range(draw(st.integers(1, 3))):
         first, *rest = draw(histories(max_steps=8))
         assert isinstance(first, Create)
-        first = evolve(first, run_id=f"run_{number}")
+        # Of runs drawn at random, two would be active on one thread at a time (RE501).
+        first = evolve(first, run_id=f"run_{number}", thread_id=f"thread_{number}")
         runs.append(snapshots([evolve(e, at_us=e.at_us + SECOND_US) for e in (first, *rest)]))
     order = draw(st.permutations([number for number, run in enumerate(runs) for _ in run]))
     left = [iter(run) for run in runs]

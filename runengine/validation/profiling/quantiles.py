@@ -8,6 +8,7 @@ Source: Masson, Rim, Lee: DDSketch (VLDB 2019), there with the middle of the buc
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 from math import ceil, floor, log, log10
 from typing import Any, Final
 
@@ -95,12 +96,14 @@ class Histogram:
     def quantile(self, share: float) -> float:
         """The duration that a share of all durations do not exceed, within `RELATIVE_ERROR`; 0 where there are none.
 
-        Of n durations in order, counted from 0, it is the one at floor(share · (n - 1)).
+        Of n durations in order, counted from 1, it is the one at ceil(share · n), the nearest rank: of two, p50 is the
+        first and p90 the second.
 
         Args:
             share: From 0 to 1.
         """
-        rank = floor(share * (self.n - 1))
+        # 0.07 is meant as 7/100: as a double it is a little more, and would be a rank too far.
+        rank = max(ceil(Fraction(str(share)) * self.n), 1) - 1
         if rank < self._zeros:
             return 0.0
         passed = self._zeros

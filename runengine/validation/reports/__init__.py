@@ -15,7 +15,12 @@ from runengine.validation.reports.text import TextReport
 __all__ = ["FORMATS", "Format", "Report", "verdict"]
 
 FORMATS: Final[dict[str, Format]] = {
-    "text": Format(make=lambda out, verbose, _options: TextReport(out, verbose), says="for people", shows_profile=True),
+    "text": Format(
+        make=lambda out, verbose, _options: TextReport(out, verbose),
+        says="for people",
+        shows_profile=True,
+        tells_verdict=True,
+    ),
     "json": Format(make=lambda out, *_: JsonReport(out), says="one document, for programs", shows_profile=True),
     "jsonl": Format(make=lambda out, *_: JsonLinesReport(out), says="one violation a line, for programs"),
     "sarif": Format(make=lambda out, *_: SarifReport(out), says="SARIF 2.1.0, for hosts of code", shows_profile=True),
@@ -26,7 +31,9 @@ FORMATS: Final[dict[str, Format]] = {
         shows_profile=True,
     ),
     "github": Format(
-        make=lambda out, verbose, _options: GithubReport(out, verbose), says="annotations, in a GitHub workflow"
+        make=lambda out, verbose, _options: GithubReport(out, verbose),
+        says="annotations, in a GitHub workflow",
+        tells_verdict=True,
     ),
 }
 """The formats by name."""

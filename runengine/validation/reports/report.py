@@ -44,6 +44,7 @@ class Format:
         make: (output, verbose, what recordings are held to) to a report.
         says: What it is for, a few words.
         shows_profile: Whether it has a place for a profile.
+        tells_verdict: Whether it ends with the verdict, for people.
 
     Example:
         >>> from runengine.validation.reports import FORMATS
@@ -54,20 +55,31 @@ class Format:
     make: Callable[[TextIO, bool, Options], Report]
     says: str
     shows_profile: bool = False
+    tells_verdict: bool = False
 
 
 def verdict(summary: Summary) -> str:
-    """One line: what was checked and how it ended.
+    """One line: what was checked, how it ended, and how much was not read.
 
     Example:
         >>> verdict(Summary(runs=1, observations=4, threads=1))
         'clean: 1 run on 1 thread, 4 observations; 0 errors, 0 warnings, 0 remarks'
+        >>> verdict(Summary(runs=1, observations=4, threads=1, unread=2))[:41]
+        'clean, but 2 inputs were not read: 1 run '
+        >>> verdict(Summary(companions=3))
+        'no run was found: 3 objects around runs checked; 0 errors, 0 warnings, 0 remarks'
     """
-    counts = summary.violations
-    state = "not conforming" if counts["error"] else "clean" if summary.observations else "nothing checked"
+    counts, unread = summary.violations, summary.unread
+    found = ", ".join(count_of(counts[severity], _NOUNS[severity]) for severity in SEVERITIES)
+    left = f"{count_of(unread, 'input')} {'was' if unread == 1 else 'were'} not read" if unread else ""
+    if not summary.observations:
+        state = "no run was found" if summary.companions else "nothing checked"
+        around = f"{count_of(summary.companions, 'object')} around runs checked" if summary.companions else ""
+        return f"{state}: {', '.join(filter(None, (around or 'no run was found', left)))}; {found}"
+    state = "not conforming" if counts["error"] else "clean"
+    told = f"{state}{', and' if counts['error'] else ', but'} {left}" if left else state
     runs, threads = count_of(summary.runs, "run"), count_of(summary.threads, "thread")
-    found = (count_of(counts[severity], _NOUNS[severity]) for severity in SEVERITIES)
-    return f"{state}: {runs} on {threads}, {count_of(summary.observations, 'observation')}; {', '.join(found)}"
+    return f"{told}: {runs} on {threads}, {count_of(summary.observations, 'observation')}; {found}"
 
 
 def count_of(count: int, noun: str) -> str:

@@ -270,7 +270,7 @@ def _could_restart(before: Point, now: Point, skew_s: float) -> bool:
     started = now.record.get("started_at")
     if before.observed_s is None or type(started) is not int:
         return True
-    return started >= before.observed_s - skew_s - STALE_S
+    return started + 1 > before.observed_s - skew_s - STALE_S  # a stamp is the second it lies in
 
 
 def _documented(policy: Policy) -> Policy:

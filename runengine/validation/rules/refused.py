@@ -109,11 +109,7 @@ def own_findings(met: Met, policy: Policy) -> Iterator[Finding]:
         >>> [f.severity for f in own_findings(Met(3, "cancel", "requires_action"), DOCUMENTED)]
         []
     """
-    if met.event in ("create", "message"):
-        if met.status in TERMINAL:
-            message = f"{met.event} was refused on a thread whose run is {met.status}"
-            yield Finding("RE407", None, "accepted", message, found=met.status, severity="warning")
-    elif all(any(r.event == met.event and r.source == met.status for r in p.rows) for p in (DOCUMENTED, policy)):
+    if all(any(r.event == met.event and r.source == met.status for r in p.rows) for p in (DOCUMENTED, policy)):
         message = f"{met.event} was refused in {met.status}, where it is legal"
         yield Finding("RE407", None, "accepted", message, found=met.status, severity="warning")
 

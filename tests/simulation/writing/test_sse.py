@@ -11,7 +11,7 @@ from runengine.simulation import READY, scenario_named
 from runengine.simulation.recording import Recording
 from runengine.simulation.writing.sse import EventStreams, framed
 from runengine.validation.checker import Checker
-from runengine.validation.observations import Observation, Passed, StreamEnd
+from runengine.validation.observations import Companion, Observation, StreamEnd
 from runengine.validation.readers.sse import read_event_stream
 from tests.simulation.writing.chunks import chunks_of, recordings_of
 
@@ -37,7 +37,7 @@ def test_streams_are_checked_clean(name: str) -> None:
 
 
 def test_every_event_is_read_back() -> None:
-    """The reader finds the runs' own events as observations and passes over steps and messages."""
+    """The reader finds the runs' own events as observations, and steps and messages as companions."""
     text, _ = written("tool-heavy", 40)
     items = list(read_event_stream(io.BytesIO(text)))
     rows = [row for one in recordings_of(scenario_named("tool-heavy"), 40, "stream") for row in one.rows]
@@ -46,7 +46,7 @@ def test_every_event_is_read_back() -> None:
         r.event for r in rows if isinstance(r.data, dict) and r.data["object"] == "thread.run"
     ]
     assert sum(isinstance(i, StreamEnd) for i in items) == sum(row.event == "done" for row in rows)
-    assert {type(item) for item in items} == {Observation, Passed, StreamEnd}
+    assert {type(item) for item in items} == {Companion, Observation, StreamEnd}
 
 
 def test_chunks_change_no_byte() -> None:
