@@ -10,6 +10,7 @@ from runengine.core.generations import GENERATIONS
 from runengine.core.table import POLICIES, policy_named
 from runengine.dialects.documents import DIALECTS
 from runengine.validation import RULES, Options
+from runengine.validation.catalogue import families
 from runengine.validation.findings import SEVERITIES
 from runengine.validation.readers import AUTO, READERS
 from runengine.validation.reports import FORMATS
@@ -180,7 +181,7 @@ def _codes(text: str) -> tuple[str, ...]:
     codes = tuple(code.strip().upper() for code in text.split(",") if code.strip())
     for code in codes:
         if not any(known.startswith(code) for known in RULES):
-            raise argparse.ArgumentTypeError(f"no rule begins with {code!r}; rules are {', '.join(RULES)}")
+            raise argparse.ArgumentTypeError(f"no rule begins with {code!r}; there are {families()}")
     return codes
 
 

@@ -20,6 +20,7 @@ from runengine.simulation.page import scenario_page
 from runengine.simulation.schema import schema_text
 from runengine.stores.schema.page import schema_page
 from runengine.validation import RULES, Rule
+from runengine.validation.catalogue import families
 
 __all__ = ["PAGES", "add_parser", "as_markdown", "as_text", "run"]
 
@@ -97,8 +98,12 @@ def _rule(given: str) -> int:
     by_name = {rule.name: rule for rule in RULES.values()}
     found = RULES.get(given.upper()) or by_name.get(given.lower())
     if found is None:
-        near = get_close_matches(given.upper(), RULES, n=3) or get_close_matches(given, by_name, n=3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else "; `runengine explain` lists them"
+        near = get_close_matches(given.lower(), by_name, n=3)
+        hint = (
+            f"; did you mean {' or '.join(near)}?"
+            if near
+            else f"; there are {families()}; `runengine explain` lists them"
+        )
         print(f"runengine: there is no rule {given!r}{hint}", file=sys.stderr)
         return 2
     print(as_text(found), end="")

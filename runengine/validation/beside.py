@@ -20,6 +20,7 @@ from runengine.core.companions import STEP
 from runengine.core.shape import end_stamp
 from runengine.core.statuses import CANCELLING, IN_PROGRESS, STATUSES
 from runengine.core.table import PRACTICAL, TERMINAL
+from runengine.rendering.durations import brief
 from runengine.validation.calls import Calls
 from runengine.validation.findings import Finding
 from runengine.validation.memory import Memory
@@ -294,7 +295,7 @@ class Beside:
         elif status == STEP.initial and item.observed_s is not None:
             late_s = item.observed_s - ended_s
             if late_s > STALE_S + self._options.skew_s:
-                message = f"the run ended {late_s:g} s before, and its step has not ended"
+                message = f"the run ended {brief(late_s)} before, and its step has not ended"
                 yield Finding("RE503", "status", ", ".join(STEP.terminal), message, found=status)
 
     def _ended_s(self, run_id: str) -> int | None:

@@ -13,6 +13,7 @@ from runengine.core.candidates import era_of
 from runengine.core.statuses import REQUIRES_ACTION, STATUSES, Status
 from runengine.core.table import TERMINAL
 from runengine.rendering.durations import brief
+from runengine.rendering.durations import brief
 from runengine.validation.around import Around, Placed
 from runengine.validation.catalogue import RULES
 from runengine.validation.explaining.causes import explained
@@ -151,7 +152,7 @@ class Checker:
                 yield Placed(item.line, finding, item.record)
             yield from self._around.run(item)
         elif isinstance(item, Unreadable):
-            yield Placed(item.line, Finding("RE901", None, None, item.problem, item.found), {})
+            yield Placed(item.line, Finding("RE901", None, None, item.problem, item.found, hint=item.hint), {})
         elif isinstance(item, StreamEnd):
             for finding, record in self._stream_end(item):
                 yield Placed(item.line, finding, record)

@@ -72,6 +72,7 @@ class Unreadable:
         line: Where, from 1; 0 for the whole input.
         problem: What is wrong and what was expected.
         found: The beginning of it, or None.
+        hint: What to do about it, or None.
 
     Example:
         >>> Unreadable(line=3, problem="not JSON").line
@@ -81,6 +82,7 @@ class Unreadable:
     line: int
     problem: str
     found: str | None = None
+    hint: str | None = None
 
 
 CompanionKind = Literal["step", "step_delta", "message", "message_delta", "thread"]

@@ -18,7 +18,7 @@ from attrs import field, frozen
 from runengine.core.generations import GENERATIONS, generation_named
 from runengine.core.table import POLICIES
 from runengine.errors import RunEngineError
-from runengine.validation.catalogue import RULES
+from runengine.validation.catalogue import RULES, families
 from runengine.validation.findings import SEVERITIES
 
 __all__ = ["PYPROJECT", "Settings", "SettingsInvalid", "is_ignored", "read_settings", "settings_from"]
@@ -215,9 +215,7 @@ def _codes(value: Any) -> tuple[str, ...]:
     codes = tuple(code.strip().upper() for code in value)
     for code in codes:
         if not code or not any(known.startswith(code) for known in RULES):
-            near = get_close_matches(code[:80], RULES, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"no rule begins with {_shown(code)}{hint}")
+            raise ValueError(f"no rule begins with {_shown(code)}; there are {families()}")
     return codes
 
 

@@ -94,6 +94,19 @@ class TestOverlap:
             if lines.index(ahead[0]) < lines.index(ahead[2]):
                 assert overlapping(check_lines(*lines)) == []
 
+    @pytest.mark.parametrize(("first_s", "wanted"), [((3.2, 3.9), "run_2"), ((3.9, 3.2), "run_1"), ((3, 3), "run_2")])
+    def test_created_in_one_second(self, first_s: tuple[float, float], wanted: str) -> None:
+        """Of two runs created in one second, it is said of the one that was observed later, whichever ends first."""
+        runs = [
+            [seen(living(n, 0, 1), at_s), seen(ended(n, 0, 9), 10 + n)] for n, at_s in zip((1, 2), first_s, strict=True)
+        ]
+        for one, other in (runs, runs[::-1]):
+            for lines in ((*one, *other), (one[0], other[0], one[1], other[1]), (one[0], *other, one[1])):
+                (found,) = [v for v in check_lines(*lines).violations if v.code == "RE501"]
+                assert found.run_id == wanted
+                assert "while" not in found.message
+                assert {"run_1": "run_2", "run_2": "run_1"}[wanted] in found.message
+
     def test_what_is_wrong_proves_nothing(self) -> None:
         """A record whose stamps are out of order is no witness."""
         assert {v.code for v in check_lines(ended(1, 0, 5), ended(2, 4, 3)).violations} == {"RE203"}
@@ -111,20 +124,24 @@ lives = st.lists(
 )
 
 
-def lines_of(run: int, life: Life, polled: bool) -> list[dict[str, Any]]:
+def lines_of(run: int, life: Life, polled: bool, early_s: int = 0) -> list[dict[str, Any]]:
     """A life as lines: created, started, and ended where it does."""
     begun_s, wait_s, work_s = life
     start_s = begun_s + wait_s
     made = [living(run, begun_s, start_s)]
     if work_s is not None:
         made.append(ended(run, begun_s, start_s + work_s))
-    return [seen(data, begun_s + 7 * n + 3) for n, data in enumerate(made)] if polled else made
+    return [seen(data, begun_s + 7 * n + 3 - early_s) for n, data in enumerate(made)] if polled else made
 
 
 @given(lives, st.booleans(), st.data())
 def test_any_interleaving(drawn: list[Life], polled: bool, data: st.DataObject) -> None:
     """Whatever the order in which runs are interleaved, the same runs are said to overlap; skimmed or not."""
-    runs = [lines_of(n, life, polled) for n, life in enumerate(drawn)]
+    earlier = st.lists(st.integers(0, 3), min_size=len(drawn), max_size=len(drawn))
+    runs = [
+        lines_of(n, life, polled, early_s)
+        for (n, life), early_s in zip(enumerate(drawn), data.draw(earlier), strict=True)
+    ]
 
     def mixed(order: list[int]) -> list[dict[str, Any]]:
         left = [iter(lines) for lines in runs]

@@ -61,7 +61,7 @@ PATH_RULES: Final[tuple[Rule, ...]] = (
         says="Once a run has ended, its record does not change, metadata apart.",
         why="A run that ends twice, or comes back, breaks everyone who has already acted on its end.",
         source="FACTS §6.1: nothing leaves a terminal status; DESIGN §2.3.",
-        hint="Look for a late worker that writes by id alone (FACTS Part D).",
+        hint="Look for a late worker that writes by id alone.",
         breaks=lines(record("completed"), record("completed", completed_at=CREATED + 9)),
         keeps=lines(record("completed"), record("completed", metadata={"seen": "yes"})),
     ),

@@ -142,7 +142,6 @@ TRACE_RULES: Final[tuple[Rule, ...]] = (
         says="Every line or document of the input can be read, and is a run or something that belongs beside one.",
         why="What cannot be read cannot be checked: silence about it would look like conformance.",
         source="DESIGN §5; FACTS §9 C10 is a published stream whose last event has no data.",
-        hint="What could be read was still checked.",
         breaks=lines(record("queued"), '{"id": "run_1", "obj'),
         keeps=lines(record("queued"), {"id": "msg_1", "object": "thread.message"}),
     ),

@@ -9,7 +9,7 @@ from typing import BinaryIO, Final, cast
 from runengine.dialects.wire import NotJSON, decode
 from runengine.validation.observations import Item, Skimming, Unreadable
 from runengine.validation.readers.envelopes import items_of
-from runengine.validation.readers.reader import Reader, Recorded
+from runengine.validation.readers.reader import FORMS, Reader, Recorded
 
 __all__ = ["GIVE_UP_AFTER", "LINE_BYTES_MAX", "READER", "numbered_lines", "read_json_lines"]
 
@@ -75,7 +75,8 @@ def read_json_lines(file: BinaryIO, skim: Skimming | None = None) -> Iterator[It
             value = decode(line)
         except NotJSON as error:
             bad += 1
-            yield Unreadable(line=number, problem=f"not JSON: {error.problem}", found=_start(line))
+            hint = FORMS if bad == 1 and not good else None
+            yield Unreadable(line=number, problem=f"not JSON: {error.problem}", found=_start(line), hint=hint)
             if bad >= GIVE_UP_AFTER and not good:
                 problem = f"the first {bad} lines are not JSON; the rest was not read"
                 yield Unreadable(line=0, problem=problem)
@@ -94,7 +95,8 @@ def _read(recorded: Recorded) -> Iterator[Item]:
     # A file that is no text at all is said to be none once, instead of line by line.
     start = cast("BufferedReader", recorded.file).peek(_SNIFF)[:_SNIFF]
     if start.startswith(_UTF_16) or b"\0" in start:
-        yield Unreadable(line=0, problem="zero bytes or a UTF-16 mark: expected JSON or an event stream in UTF-8")
+        problem = "zero bytes or a UTF-16 mark: expected JSON or an event stream in UTF-8"
+        yield Unreadable(line=0, problem=problem, hint=FORMS)
     else:
         yield from read_json_lines(recorded.file, recorded.skim)
 

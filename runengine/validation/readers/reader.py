@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from attrs import frozen
 
 from runengine.validation.observations import Item, Skimming
 
-__all__ = ["DatabaseReader", "Head", "Reader", "Recorded"]
+__all__ = ["FORMS", "DatabaseReader", "Head", "Reader", "Recorded"]
+
+FORMS: Final = (
+    "JSON, JSON Lines, event streams, cassettes (VCR, HAR, Azure's test proxy) and Parquet are read, plain or packed with "
+    "gzip or zstd; --reader says which it is"
+)
+"""What may be done where a file is of no form: said once of a file."""
 
 _SPACE = b" \t\r\n"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from runengine.dialects.wire import NotJSON, decode
 from runengine.validation.observations import (
@@ -31,6 +31,7 @@ __all__ = ["READER", "read_event_stream"]
 _RUN: Final = "thread.run."
 _STEP: Final = "thread.run.step."
 _DONE: Final = b"[DONE]"
+_HINT: Final = "it is read as an event stream for how it is named or begins; --reader says what else it is"
 _STARTS: Final = (b"event:", b"data:", b":")
 
 
@@ -57,26 +58,30 @@ def read_event_stream(file: BinaryIO) -> Iterator[Item]:
         >>> [type(i).__name__ for i in read_event_stream(io.BytesIO(text))]
         ['Observation', 'StreamEnd']
     """
-    event, number, open_stream, bad, good = _Event(), 0, False, 0, False
+    event, number, open_stream, bad, good, seen = _Event(), 0, False, 0, False, False
     for number, line in numbered_lines(file):
         if line is None:
             yield Unreadable(line=number, problem=f"the line is longer than {LINE_BYTES_MAX} bytes")
         elif text := line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b""):
             if unread := _take(event, number, text):
-                yield unread
                 bad += 1
+                yield unread if bad > 1 or good else evolve(unread, hint=_HINT)
                 if bad >= GIVE_UP_AFTER and not good:
                     problem = f"the first {bad} lines are no event stream; the rest was not read"
                     yield Unreadable(line=0, problem=problem)
                     return
         elif event.begun:
             good, open_stream = True, not _closes(event)
-            yield from _items(event)
+            for item in _items(event):
+                seen = seen or not isinstance(item, Unreadable)
+                yield item
             event = _Event()
     if event.begun:
         open_stream = not _closes(event)
-        yield from _items(event)
-    if open_stream:
+        for item in _items(event):
+            seen = seen or not isinstance(item, Unreadable)
+            yield item
+    if open_stream and seen:  # of a stream of which nothing can be read no end is missed
         yield StreamEnd(line=number, done=False)
 
 

@@ -1,7 +1,8 @@
 """The report for people: findings grouped by file and run, with the offending line quoted.
 
-On a terminal a file and a run are headings, and a finding begins with its line; elsewhere each finding begins with
-`path:line:`, as compilers write it, so that editors and `grep` find the place. Nothing that is found is left out but
+On a terminal a file and a run are headings, and a finding begins with its line; where runs take turns, each finding
+names its run instead. Elsewhere each finding begins with `path:line:`, as compilers write it, so that editors and `grep`
+find the place. Nothing that is found is left out but
 remarks: of one rule in one file the first `QUOTES_MAX` findings are quoted, all others are said without a quote.
 """
 
@@ -28,6 +29,9 @@ __all__ = ["QUOTES_MAX", "TextReport"]
 
 QUOTES_MAX: Final = 10
 """So many findings of one rule in one file are quoted; all with -v."""
+
+_HEADED_MAX: Final = 10_000
+"""So many runs of one file have a heading."""
 
 _MISSING_KEY: Final = "RE307"
 _STYLE: Final[dict[Severity, str]] = {"error": "bold red", "warning": "yellow", "info": "cyan"}
@@ -63,6 +67,8 @@ class TextReport:
         self._path: str | None = None
         self._run: str | None = None
         self._quoted: Counter[str] = Counter()
+        self._headed: set[str] = set()
+        self._in_turns = False
         self._hints: dict[str, str] = {}
         self._unquoted = 0
 
@@ -105,7 +111,8 @@ class TextReport:
         if summary.companions:
             self._print(f"{count_of(summary.companions, 'object')} around the runs checked", style="dim")
         if summary.passed:
-            self._print(f"{count_of(summary.passed, 'object')} that are no runs passed over", style="dim")
+            are = "is no run" if summary.passed == 1 else "are no runs"
+            self._print(f"{count_of(summary.passed, 'object')} that {are} passed over", style="dim")
         self._print(verdict(summary), style="bold")
 
     def _head(self, v: Violation) -> None:
@@ -114,22 +121,31 @@ class TextReport:
         other_run = other_file or v.run_id != self._run
         if other_file:
             self._quoted.clear()
-            self._hints.clear()
-        if other_run and self._path is not None:
+            self._headed.clear()
+            self._in_turns = False
+        elif self._console.is_terminal and other_run and v.run_id:
+            self._in_turns |= v.run_id in self._headed or len(self._headed) >= _HEADED_MAX
+        if other_run and self._path is not None and not self._in_turns:
             self._print("")
+        who = f" {v.run_id}:" if v.run_id else ""
         if not self._console.is_terminal:
             place = f"{v.path}:{v.line}" if v.line else v.path
-            who = f" {v.run_id}:" if v.run_id else ""
         else:
             if other_file:
                 self._print(self._plain(v.path), style="bold underline")
-            if other_run and v.run_id:
-                thread = f" on {v.thread_id}" if v.thread_id else ""
-                self._print(f"  {self._plain(v.run_id + thread)}", style="bold")
-            place, who = f"  {v.line}" if v.line else "  the whole file", ""
+            if not self._in_turns:
+                self._head_run(v, other_run)
+                who = ""
+            place = f"  {v.line}" if v.line else "  the whole file"
         self._path, self._run = v.path, v.run_id
         rule = ((v.severity, _STYLE[v.severity]), " ", (v.code, "bold"), f" {v.name}:")
         self._print(f"{self._plain(place)}: ", *rule, self._plain(f"{who} {v.message}"))
+
+    def _head_run(self, v: Violation, other: bool) -> None:
+        if other and v.run_id:
+            thread = f" on {v.thread_id}" if v.thread_id else ""
+            self._print(f"  {self._plain(v.run_id + thread)}", style="bold")
+            self._headed.add(v.run_id)
 
     def _quote(self, v: Violation) -> Quote | None:
         if self._quoted[v.code] >= QUOTES_MAX and not self._verbose:

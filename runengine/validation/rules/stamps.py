@@ -16,6 +16,7 @@ from runengine.core.guards import DEADLINE_FREE
 from runengine.core.shape import ARRIVAL_STAMP, STAMP_ORDER
 from runengine.core.statuses import EXPIRED, IN_PROGRESS, Status
 from runengine.core.table import ENDED_BY
+from runengine.rendering.durations import brief
 from runengine.validation.findings import Finding, Severity
 
 __all__ = ["MILLISECONDS_FROM", "Deadline", "is_seconds", "stamp_findings"]
@@ -89,9 +90,9 @@ def _one(name: str, value: int, observed_s: float | None, skew_s: float) -> Iter
         hint = f"if it counts milliseconds, {value // 1000} was meant" if value < MILLISECONDS_FROM * 1000 else None
         yield Finding("RE207", name, "whole Unix seconds", f"{name} is too large for seconds", hint=hint)
     elif observed_s is not None and value > observed_s + skew_s and name != "expires_at":
-        late_s = round(value - observed_s, 3)
+        late_s = value - observed_s
         expected = f"at most {observed_s:.0f}, when it was observed (clocks may differ by {skew_s:g} s)"
-        yield Finding("RE208", name, expected, f"{name} lies {late_s:g} s after the observation that shows it")
+        yield Finding("RE208", name, expected, f"{name} lies {brief(late_s)} after the observation that shows it")
 
 
 def _deadline(record: dict[str, Any], status: Status, known: Deadline) -> Iterator[Finding]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import floor, nextafter
+from fractions import Fraction
+from math import nextafter
 
 import pytest
 from hypothesis import given
@@ -28,8 +29,18 @@ def histogram(durations: list[float]) -> Histogram:
 @given(durations=st.lists(DURATIONS, min_size=1, max_size=60), share=st.floats(0, 1))
 def test_within_the_stated_error(durations: list[float], share: float) -> None:
     """Any quantile is within 1 % of the exact one, also where durations lie on the bounds of buckets."""
-    exact = sorted(durations)[floor(share * (len(durations) - 1))]
+    exact = min(d for d in durations if sum(each <= d for each in durations) >= Fraction(str(share)) * len(durations))
     assert histogram(durations).quantile(share) == pytest.approx(exact, rel=RELATIVE_ERROR + 1e-9, abs=LEAST_S)
+
+
+@pytest.mark.parametrize(
+    ("n", "wanted"), [(1, (1, 1, 1)), (2, (1, 2, 2)), (3, (2, 3, 3)), (10, (5, 9, 10)), (100, (50, 90, 99))]
+)
+def test_nearest_rank(n: int, wanted: tuple[int, ...]) -> None:
+    """A quantile is the first duration that so large a share of all does not exceed: never one that fewer reach."""
+    made = histogram([float(seconds) for seconds in range(1, n + 1)])
+    assert tuple(made.quantile(share) for share in (0.5, 0.9, 0.99)) == wanted
+    assert [histogram([1.0] * 7 + [2.0] * 93).quantile(share) for share in (0.07, 0.08)] == [1, 2]
 
 
 @given(durations=st.lists(DURATIONS, min_size=1, max_size=60))
