@@ -16,7 +16,7 @@ from runengine.cli.progress import reading
 from runengine.cli.timeline import STYLES, plain
 from runengine.core import POLICIES, SECOND_US, STATUSES, policy_named
 from runengine.core.fields import STAMPS
-from runengine.core.shape import presence
+from runengine.core.shape import SHAPE, presence
 from runengine.dialects.documents import DIALECTS
 from runengine.dialects.kotlin_sql import masked
 from runengine.embedding.explanation import shown_time
@@ -30,7 +30,7 @@ from runengine.validation.reports.report import count_of
 
 __all__ = ["OPTIONS", "add_options", "explain_run", "print_life"]
 
-OPTIONS: Final = ("policy", "sampling", "reader", "dialect", "format")
+OPTIONS: Final = ("policy", "sampling", "reader", "dialect", "join", "format")
 """What goes with --run and with nothing else."""
 
 _MARKS: Final = {
@@ -49,6 +49,8 @@ _MARKS: Final = {
 _SEVERITY_STYLES: Final[dict[Severity, str]] = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _NOUNS: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "info": "remark"}
 _INDENT: Final = " " * 26
+_RULE: Final = "─" * 8
+_TIED: Final = frozenset(row.field for row in SHAPE)
 _VALUE_MAX: Final = 60
 _LATEST_S: Final = 253_402_300_800
 """The year 10000, which no calendar here knows."""
@@ -62,11 +64,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     told.add_argument("--sampling", choices=["auto", "complete", "polled"], help="whether every status is shown (auto)")
     told.add_argument("--reader", choices=[AUTO, *READERS], help="how the paths are read (auto)")
     told.add_argument("--dialect", choices=(AUTO, *DIALECTS), help="how the records are written (auto)")
+    told.add_argument(
+        "--join", action="store_true", default=None, help="the recordings are one, in the order they are given"
+    )
     told.add_argument("--format", choices=["text", "json"], help="form of the output (text)")
 
 
 def explain_run(run_id: str, paths: list[str], arguments: argparse.Namespace) -> int:
-    """Print a run's life in each recording that shows it.
+    """Print a run's life in each recording that shows it, or in all of them joined.
 
     Args:
         run_id: Its id, or a beginning of it that no other run's id has.
@@ -80,6 +85,7 @@ def explain_run(run_id: str, paths: list[str], arguments: argparse.Namespace) ->
         policy=policy_named(arguments.policy or "practical"),
         sampling=arguments.sampling or "auto",
         dialect=arguments.dialect or AUTO,
+        join=bool(arguments.join),
     )
     lifelines = Lifelines(run_id, options)
     checker = Checker(options, (lifelines,))
@@ -101,11 +107,14 @@ def explain_run(run_id: str, paths: list[str], arguments: argparse.Namespace) ->
 
 
 def _read(paths: list[str], reader: str, checker: Checker, lifelines: Lifelines) -> bool:
-    """Check every path; one that cannot be read is named, and the rest still looked through."""
-    unread = False
+    """Check every path once; one that cannot be read is named, and the rest still looked through."""
+    unread, read = False, set[str]()
     for given in paths:
         try:
             for path in [given] if reader in DATABASE_READERS else expand([given]):
+                if path in read:
+                    continue
+                read.add(path)
                 items = items_in(path, reader=reader, watched=partial(reading, path))
                 for violation in checker.check(masked(path), items):
                     lifelines.add(violation)
@@ -143,10 +152,16 @@ def print_life(console: Console, life: Life) -> None:
     console.print(Text.assemble((plain(life.run_id), "bold"), f"{on}{f' ({who})' if who else ''}"))
     every = "every status is visible" if life.complete else "some statuses may have been missed"
     born = f"; created {_date(life.created_at)[:19]} UTC" if _date(life.created_at) else ""
-    console.print(f"{plain(life.path)}: {count_of(life.observations, 'observation')}, {every}{born}")
+    console.print(
+        f"{', '.join(map(plain, life.recordings))}: {count_of(life.observations, 'observation')}, {every}{born}"
+    )
     console.print("    line  time           status", style="dim")
     before: str | None = None
+    path = "" if len(life.recordings) > 1 else life.path
     for moment in life.moments:
+        if moment.path != path:
+            path = moment.path
+            console.print(f"{_RULE} {plain(path)} {_RULE}", style="dim")
         for event, status in moment.hidden:
             console.print(f"{_INDENT[:-5]}[ {_MARKS[status]} {status}, by {event}: nobody saw it ]", style="dim")
         console.print(_line(life, moment, before))
@@ -208,7 +223,8 @@ def _details(life: Life, moment: Moment) -> Iterator[str]:
 
 def _goes_of_itself(change: Change, moment: Moment) -> bool:
     known: Any = moment.status
-    return change.is_now is None and known in STATUSES and presence(change.field, known) == "never"
+    is_gone = change.is_now is None and change.field in _TIED and known in STATUSES
+    return is_gone and presence(change.field, known) == "never"
 
 
 def _said(life: Life, change: Change) -> str:
@@ -242,9 +258,10 @@ def _print_violation(console: Console, moment: Moment, violation: Violation) -> 
 def _print_verdict(console: Console, life: Life) -> None:
     found = ", ".join(count_of(life.found[severity], _NOUNS[severity]) for severity in SEVERITIES)
     console.print(Text.assemble((f"{life.verdict}: {found}", "bold")))
+    where = "in each recording " if len(life.recordings) > 1 else ""
     if life.repair.edits:
-        console.print(f"its path is legal after the cheapest repair (cost {life.repair.cost}):")
+        console.print(f"{where}its path is legal after the cheapest repair (cost {life.repair.cost}):")
         for edit in life.repair.edits:
-            console.print(f"  {edit}")
+            console.print(f"  {plain(str(edit))}")
     elif life.observations:
-        console.print("its path is legal")
+        console.print(f"{where}its path is legal")

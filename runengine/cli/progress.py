@@ -86,16 +86,14 @@ class Reading:
             yield file
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
         )
         # Standard output stays what it is: a report may hold on to it.
-        self._progress = Progress(
-            *columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False
-        )
+        self._progress = Progress(*columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False)
         self._task = self._progress.add_task(plain(Path(path).name), total=size)
         self._next, self._step = 0, max(size // _DRAWN, 1)
         try:
@@ -114,8 +112,10 @@ class Reading:
             return
         self._next = position
         self._progress.update(self._task, completed=position)
-        self._progress.start()
-        self._progress.refresh()
+        if self._progress.live.is_started:
+            self._progress.refresh()
+        else:
+            self._progress.start()
 
 
 class _Watched(RawIOBase):

@@ -24,7 +24,8 @@ class Stage:
     Attributes:
         name: As on the wire, where the object has a status there.
         meaning: What is true of the object.
-        stamps: Names of the stamp that is set in this status and in no other; a second name is another spelling.
+        stamps: The stamp that is set in this status and in no other, by its name first; the names after it are other
+            spellings of it, which in another status may stand for something else. Empty where it has none.
 
     Example:
         >>> Stage(name="failed", meaning="Ended by an error.", stamps=("failed_at",)).stamps
@@ -109,7 +110,7 @@ class Lifecycle:
 
     @cached_property
     def stamps(self) -> dict[str, tuple[str, ...]]:
-        """Status to the names of its own stamp, for those that have one."""
+        """Status to the spellings of its own stamp, its name first, for those that have one."""
         return {stage.name: stage.stamps for stage in self.stages if stage.stamps}
 
 
@@ -188,7 +189,7 @@ STEP: Final = Lifecycle(
         Stage(
             name="expired",
             meaning="Ended with its run's expiry, at expired_at (expires_at on the wire in streams).",
-            stamps=("expired_at",),
+            stamps=("expired_at", "expires_at"),
         ),
     ),
     rows=(

@@ -1,8 +1,8 @@
 """A weighted graph as SVG: lines by count, the way never taken faded, the way that is none in red.
 
 The boxes and wires are laid out as without weights, with longer labels. An undeclared edge out of a status that still
-lives goes as any other. One out of a terminal status has no way through the picture: it leaves its box as a short arrow
-with the target's name. All of them are listed below the picture as well.
+lives goes as any other. One out of a terminal status has no way through the picture: it leaves its box as a short hook
+that points at its target's name. All of them are listed below the picture as well.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ _UNDECLARED: Final = "undeclared"
 _THIN, _THICK = 1.25, 6.0
 _FADED, _FADED_TEXT = 0.38, 0.7
 _MARGIN, _LINE, _LEGEND_H, _CHAR = 36, 24, 90, 8
-_STUB: Final = 15
-_KEY: Final = "on an edge: how often it was taken (the thicker, the more often) · the median stay before it"
-_ONE_LINE_CHARS: Final = 22  # room between two boxes of the spine
+_STUB, _HOOK = 15, 8  # below a box; to the right
+_KEY: Final = "on an edge: how often it was taken (the thicker, the more often)"
+_KEY_STAY: Final = " · the median stay before it"
+_KEY_BOX: Final = "; in a box: how many snapshots show it"
+_EXIT_CHARS: Final = 18  # room below a box of the spine, beside the hook
 
 
 def render(weighted: WeightedGraph) -> str:
@@ -134,6 +136,7 @@ def _rules() -> str:
             f"    .w0 .line {{ opacity: {_FADED}; }}",
             f"    .w0 .label {{ opacity: {_FADED_TEXT}; }}",
             "    .undeclared .line { stroke-dasharray: 10 5; }",
+            "    .exit .line { stroke-dasharray: none; }",  # too short for dashes
             f"    .odd {{ font-size: {LABEL_SIZE}px; fill: {RED}; }}",
             "    .count { font-weight: 650; }",
             "    .seen { font-size: 12px; text-anchor: middle; fill: #52606d; }",
@@ -207,22 +210,27 @@ def _box(box: Box, terminal: bool, meaning: str, seen: int) -> tuple[str, ...]:
 
 
 def _exits(box: Box, edges: Sequence[WeightedEdge]) -> tuple[str, ...]:
-    """The undeclared edges out of a terminal status, as one short arrow below its box."""
+    """The undeclared edges out of a terminal status, as one short hook below its box.
+
+    It points sideways, at the name: downwards it would point at the next box.
+    """
     if not edges:
         return ()
     bottom = box.y + box.height // 2
-    text = f"to {edges[0].target} {edges[0].count:,}"
-    if len(edges) > 1 or len(text) > _ONE_LINE_CHARS:
-        text = f"to {len(edges)} statuses {sum(edge.count for edge in edges):,}"
+    name = edges[0].target if len(edges) == 1 else f"{len(edges)} statuses"
+    text = f"{name} {sum(edge.count for edge in edges):,}"
+    if len(text) > _EXIT_CHARS:
+        text = name  # the count stands in the list below the picture
     level = max(edge.level for edge in edges)
-    left = box.x - len(text) * _CHAR // 2 - 6
+    half, left, y = len(text) * _CHAR // 2, box.x - box.width // 2 + 6, bottom + _STUB - 5
     return (
         f'  <g class="exit {_UNDECLARED} w1" data-source="{box.status}"'
         f' data-target="{" ".join(edge.target for edge in edges)}" data-level="{level}">',
         f"    <title>{escape('; '.join(edge.sentence for edge in edges))}</title>",
-        f'    <path class="line" d="M{left} {bottom}L{left} {bottom + _STUB - 8}" stroke="{RED}"'
+        f'    <path class="line" d="M{left} {bottom}L{left} {y}L{left + _HOOK} {y}" stroke="{RED}"'
         f' marker-end="url(#head-{_UNDECLARED}-1)"/>',
-        f'    <text class="label" x="{box.x + 6}" y="{bottom + _STUB}" style="fill: {RED}">{escape(text)}</text>',
+        f'    <text class="label" x="{left + _HOOK + _head(1) + 5 + half}" y="{bottom + _STUB}" style="fill: {RED}">'
+        f"{escape(text)}</text>",
         "  </g>",
     )
 
@@ -245,8 +253,14 @@ def _legend(weighted: WeightedGraph, y: int) -> tuple[str, ...]:
             f'    <text class="key" x="{x + 54}" y="{y + 5}">{escape(text)}</text>',
         )
         x += 54 + len(text) * _CHAR + 24
-    lines.append(f'    <text class="key" x="{_MARGIN}" y="{y + _LINE + 5}">{_KEY}</text>')
+    lines.append(f'    <text class="key" x="{_MARGIN}" y="{y + _LINE + 5}">{_key(weighted)}</text>')
     return (*lines, "  </g>")
+
+
+def _key(weighted: WeightedGraph) -> str:
+    """What the numbers are; of stays only where there are any."""
+    stays = any(edge.dwell_s is not None for edge in weighted.all_edges)
+    return f"{_KEY}{_KEY_STAY if stays else ''}{_KEY_BOX}"
 
 
 def _cut_to(text: str, room: int) -> str:

@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 from runengine.core.records import RunObject
 from runengine.core.table import Policy, policy_named
 from runengine.dialects import write_run
+from runengine.errors import RunEngineError
 from runengine.validation.baseline import Baseline
 from runengine.validation.checker import Checker
 from runengine.validation.findings import SEVERITIES, Severity, Violation
@@ -27,13 +28,29 @@ from runengine.validation.reports import FORMATS
 from runengine.validation.settings import is_ignored, read_settings
 from runengine.validation.summary import Options, Summary
 
-__all__ = ["SHOWN_MAX", "Conformance", "Standard", "conformance_of", "standard_of"]
+__all__ = ["SHOWN_MAX", "Conformance", "NoRecording", "Standard", "conformance_of", "standard_of"]
 
 SHOWN_MAX: Final = 20
 """So many findings of one recording are shown."""
 
 _ITEMS: Final = get_args(Item)
 _TEXT_STARTS: Final = ("{", "[", "event:", "data:")
+
+
+class NoRecording(RunEngineError, TypeError):
+    """What was given is no recording.
+
+    Attributes:
+        problem: What was expected, and what it is.
+
+    Example:
+        >>> str(NoRecording("expected a path, text, or run objects; got int"))
+        'expected a path, text, or run objects; got int'
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
 
 @frozen(kw_only=True)
@@ -142,7 +159,7 @@ def conformance_of(recording: Any, standard: Standard | None = None) -> Conforma
 
     Raises:
         TraceUnreadable: it is a path that cannot be read.
-        TypeError: it is none of these.
+        NoRecording: it is none of these; a TypeError.
 
     Example:
         >>> from runengine.validation.catalogue.examples import record
@@ -182,7 +199,7 @@ def _opened(recording: Any) -> tuple[str, _Items]:
     if isinstance(recording, (str, PathLike)):
         path = fspath(recording)
         if Path(path).is_dir():
-            raise TypeError(f"{path} is a folder; give its files one by one, or --runengine-cassettes={path}")
+            raise NoRecording(f"{path} is a folder; give its files one by one, or --runengine-cassettes={path}")
         return path, lambda checker: items_in(path, skim=checker.skim)
     return "recording", lambda _checker: _items_of(recording)
 
@@ -191,7 +208,7 @@ def _items_of(recording: Any) -> Iterator[Item]:
     if _is_one(recording):
         recording = (recording,)
     elif not isinstance(recording, Iterable):
-        raise TypeError(f"expected a path, text, or run objects; got {type(recording).__name__}")
+        raise NoRecording(f"expected a path, text, or run objects; got {type(recording).__name__}")
     for number, value in enumerate(recording, 1):
         if isinstance(value, _ITEMS):
             yield value
@@ -213,7 +230,7 @@ def _undone(value: Any) -> Any:
         return write_run(value)
     dump = _dump(value)
     if dump is None:
-        raise TypeError(
+        raise NoRecording(
             f"expected run objects; {type(value).__name__} is none: it has no model_dump, to_dict or as_dict"
         )
     return dump()

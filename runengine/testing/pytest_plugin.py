@@ -62,7 +62,7 @@ class _Asked:
     """What was asked for.
 
     Attributes:
-        files: The recordings, resolved, in order.
+        files: The recordings, resolved, in order, each with whether it was found in a folder.
         all: Whether they are tests wherever pytest was told to look.
     """
 
@@ -72,9 +72,9 @@ class _Asked:
         start = config.invocation_params.dir
         given = [start / folder for folder in config.getoption("runengine_cassettes") or ()]
         folders = [*given, *config.getini("runengine_cassettes")]
-        self.files: dict[Path, None] = {}
+        self.files: dict[Path, bool] = {}
         if folders:
-            self.files = dict.fromkeys(_files(folders))
+            self.files = dict(_files(folders))
             assert self.standard
         self.all = _wants_all(config, given, folders)
 
@@ -95,11 +95,11 @@ class _Asked:
         return self._standard
 
 
-def _files(folders: Sequence[Path]) -> Iterator[Path]:
-    from runengine.validation.readers import expand
+def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
+    from runengine.validation.readers import Found, expand
 
     try:
-        yield from (Path(path).resolve() for path in expand(map(str, folders)))
+        yield from ((Path(path).resolve(), isinstance(path, Found)) for path in expand(map(str, folders)))
     except RunEngineError as error:
         raise pytest.UsageError(f"runengine_cassettes: {error}") from None
 
@@ -175,11 +175,13 @@ class _NotConforming(Exception):
 class _Recording(pytest.Item):
     def runtest(self) -> None:
         from runengine.testing.conforming import conformance_of
+        from runengine.validation.readers import Found
 
         asked, here = self.config.stash[_ASKED], Path.cwd()
-        path = self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
+        path = str(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
         try:
-            checked = conformance_of(path, asked.standard)
+            # A document of another kind beside the recordings is no recording that fails.
+            checked = conformance_of(Found(path) if asked.files.get(self.path.resolve()) else path, asked.standard)
         except RunEngineError as error:
             raise _NotConforming(str(error)) from None
         if checked.failing:
@@ -202,7 +204,8 @@ def assert_conforms(pytestconfig: pytest.Config) -> Callable[..., Summary]:
 
     Its arguments: `recording`, a path, text, or run objects (dicts, or objects of an SDK), one or many, in the order
     they were seen; `policy`, a name or a `Policy`; `sampling`, auto, complete or polled; `fail_on`, a severity. What is
-    not given is as on pytest's command line. It returns the counts. A recording without a run fails too.
+    not given is as on pytest's command line. It returns the counts. A recording without a run fails too, and so does
+    what is no recording, or cannot be read.
 
     Example:
         >>> def test_a_poll(assert_conforms, client):
@@ -220,9 +223,19 @@ def assert_conforms(pytestconfig: pytest.Config) -> Callable[..., Summary]:
         __tracebackhide__ = True
         from runengine.testing.conforming import conformance_of
 
-        checked = conformance_of(recording, asked.standard.but(policy, sampling, fail_on))
-        if checked.failing or not checked.summary.observations:
+        # Errors are shown without the frames in which they were found out: the test's own line is at fault.
+        try:
+            standard = asked.standard.but(policy, sampling, fail_on)
+        except ValueError as error:
+            raise error.with_traceback(None) from None
+        try:
+            checked = conformance_of(recording, standard)
+        except RunEngineError as error:
+            raise error.with_traceback(None) from None
+        if checked.failing:
             raise AssertionError(f"the recording does not conform\n{checked.report}")
+        if not checked.summary.observations:
+            raise AssertionError(f"nothing was checked: no run is in the recording\n{checked.report}")
         return checked.summary
 
     return conforms

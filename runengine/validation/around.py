@@ -51,7 +51,16 @@ class Around:
     @property
     def undecided(self) -> bool:
         """Whether something waits for what comes after it, so that what is found meanwhile has to wait for it."""
-        return bool(self._beside.waiting)
+        return self.waits_from is not None
+
+    @property
+    def waits_from(self) -> int | None:
+        """The earliest line of which something may still be said, or None; what was found above it can be told."""
+        return self._beside.waits_from
+
+    def give_up(self) -> None:
+        """Nothing is waited for any longer: more was found meanwhile than can be held back."""
+        self._beside.give_up()
 
     def clear(self) -> None:
         """Begin a new scope."""
@@ -65,7 +74,7 @@ class Around:
 
     def again(self, run_id: str) -> None:
         """Forget all that belongs to a run that is recorded once more, from anew."""
-        self._beside.again(run_id)
+        self._beside.forget(run_id)
         self._met.pop(run_id, None)
 
     @property
@@ -78,8 +87,11 @@ class Around:
         self._beside.place = place
 
     def kept(self) -> Iterator[tuple[str, Any]]:
-        """What is remembered, in parts of plain JSON, each with what it is; `take` reads them one by one."""
-        yield "met", [[run_id, list(met)] for run_id, met in self._met.items()]
+        """What is remembered, a part for each thing, each with what it is; `take` reads them one by one.
+
+        A part is plain JSON, but for what a record has that is none: whoever writes it may have to leave out that one.
+        """
+        yield from (("met", [run_id, list(met)]) for run_id, met in self._met.items())
         yield from self._beside.kept()
 
     def take(self, what: str, kept: Any) -> bool:
@@ -91,7 +103,8 @@ class Around:
             ValueError: something is of another length.
         """
         if what == "met":
-            self._met.update((run_id, Met(*met)) for run_id, met in kept)
+            run_id, met = kept
+            self._met[run_id] = Met(*met)
             return True
         return self._beside.take(what, kept)
 
@@ -127,12 +140,11 @@ class Around:
 
     def stream_end(self, end: StreamEnd) -> Iterator[Placed]:
         """Take the end of a stream, after the rules on its runs."""
-        self._beside.stream_end(end)
-        return iter(())
+        yield from self._said(self._beside.stream_end(end))
 
     def end(self) -> Iterable[Placed]:
         """Take the end of the scope."""
-        yield from self._said(sorted(self._beside.waiting.all(self._beside.stands), key=lambda placed: placed.line))
+        yield from self._said(self._beside.end())
 
     def _said(self, decided: Iterable[Placed]) -> Iterator[Placed]:
         """What is decided, each pair of runs once of RE501."""
@@ -160,7 +172,9 @@ class Around:
         # The skim would pass over a snapshot that contradicts it.
         self._memory.apart.add(met.run_id)
         while len(self._met) > max(self._options.forget_after, 1):
-            self._met.popitem(last=False)
+            other_id, _ = self._met.popitem(last=False)
+            if other_id not in self._memory.open:  # an open one may be apart for what its thread shows
+                self._memory.apart.discard(other_id)
 
     def _after(self, item: Observation) -> Iterator[Placed]:
         run_id = item.record.get("id")

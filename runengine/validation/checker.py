@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from pathlib import PurePath
 from typing import Any, Final
 
 from runengine.core.candidates import era_of
 from runengine.core.statuses import REQUIRES_ACTION, STATUSES, Status
 from runengine.core.table import TERMINAL
 from runengine.rendering.durations import brief
-from runengine.rendering.durations import brief
 from runengine.validation.around import Around, Placed
 from runengine.validation.catalogue import RULES
 from runengine.validation.explaining.causes import explained
 from runengine.validation.findings import IN_RECORD, Finding, Violation, shown
 from runengine.validation.memory import Memory, Seen
-from runengine.validation.observations import Item, Observation, Passed, Skimming, StreamEnd, Unreadable
+from runengine.validation.observations import Item, Observation, Passed, Skimming, StreamEnd, Unreadable, shows_all
 from runengine.validation.readers.natively import native
 from runengine.validation.rules.layout import layout_of
 from runengine.validation.rules.path import (
@@ -37,9 +37,12 @@ from runengine.validation.skim import Skim
 from runengine.validation.summary import Options, Summary
 from runengine.validation.watching import Watch
 
-__all__ = ["Checker"]
+__all__ = ["HELD_MAX", "Checker"]
 
 _CREATED: Final = f"{STREAM_PREFIX}created"
+HELD_MAX: Final = 10_000
+"""So many violations are held back at most while something waits for what comes after it."""
+
 _IDENTITY: Final = ("RE401", "RE402")
 _TWICE: Final = "RE408"
 _BACKWARD: Final = ("RE101", "RE106", "RE205", "RE405")
@@ -103,11 +106,18 @@ class Checker:
             self.begin()
         self._path = path
         held: list[Violation] = []
+        waited_from = 0
         for item in items:
             held += self.observe(path, item)
-            if held and not self._around.undecided:
-                yield from _in_order(held)
-                held.clear()
+            if not held:
+                continue
+            if len(held) > HELD_MAX:
+                self._around.give_up()
+            waits_from = self._around.waits_from
+            if waits_from is None or waits_from > waited_from:
+                yield from _in_order([each for each in held if waits_from is None or each.line < waits_from])
+                held = [] if waits_from is None else [each for each in held if each.line >= waits_from]
+                waited_from = waits_from or 0
         held += self.end(path)
         yield from _in_order(held)
 
@@ -288,8 +298,7 @@ class Checker:
             yield explained(back, seen, item, options.policy, complete)
 
     def _is_complete(self, item: Observation) -> bool:
-        sampling = self.options.sampling
-        return item.source != "snapshot" if sampling == "auto" else sampling == "complete"
+        return shows_all(item.source, self.options.sampling)
 
     def _remember(self, item: Observation, seen: Seen) -> None:
         record = item.record
@@ -337,7 +346,8 @@ def _begins_anew(finding: Finding, now: Point) -> bool:
 
 
 def _recorded_twice(before: Status, status: Status, recording: str) -> Finding:
-    message = f"the run was recorded twice: {recording} had shown it {before}, and this recording begins again"
+    name = PurePath(recording).name or recording
+    message = f"the run was recorded twice: {name} had shown it {before}, and this recording begins again"
     return Finding(_TWICE, "status", f"what comes after {before}", message, found=status)
 
 

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, Final
 
-from attrs import asdict, define, Factory, fields
+from attrs import asdict, fields
 
 from runengine.core.shape import end_stamp
 from runengine.core.statuses import Status
@@ -19,9 +19,10 @@ from runengine.core.table import TERMINAL
 from runengine.dialects.wire import decode
 from runengine.validation.rules.path import Point
 from runengine.validation.rules.stamps import Deadline, is_seconds
+from runengine.validation.spans import Span
 from runengine.validation.summary import Summary
 
-__all__ = ["Mark", "Memory", "Seen", "Span", "TRAIL"]
+__all__ = ["TRAIL", "Mark", "Memory", "Seen"]
 
 _UNKNOWN: Final = Deadline()
 
@@ -33,35 +34,6 @@ Mark = tuple[int, Status, Any]
 
 ODD: Final = "odd"
 """Stands in a trail for a started_at of another type, which may be of any size."""
-
-
-@define(kw_only=True)
-class Span:
-    """When a run is known to have been alive: what its snapshots prove (see `runengine.validation.threads`).
-
-    Attributes:
-        begun_s: Its created_at, or None where it is not known.
-        until_s: The latest moment at which a stamp shows it alive, or its end.
-        first_s: When it was first observed, or None.
-        shown_s: When the snapshot was observed that told `begun_s`, or None.
-        alive_s: When it was last observed alive, or None.
-        over: A snapshot showed it ended.
-        told: Ids of the earlier runs it was said to overlap.
-        thread_id: The thread it was first seen on.
-
-    Example:
-        >>> Span(begun_s=5, until_s=9).over
-        False
-    """
-
-    begun_s: int | None = None
-    until_s: int = 0
-    first_s: float | None = None
-    shown_s: float | None = None
-    alive_s: float | None = None
-    over: bool = False
-    told: list[str] = Factory(list)
-    thread_id: str | None = None
 
 
 class Seen:
@@ -176,8 +148,11 @@ class Seen:
             # The skim's last row has nothing wrong, and its stamps are the latest of all rows it has skimmed.
             status = row.status
             stamp = end_stamp(status) if status in TERMINAL else None
-            moments = (row.created_at, row.started_at, None if stamp is None else getattr(row, stamp))
-            span.until_s = max([span.until_s, *(m for m in moments if isinstance(m, int))])
+            ended_s = None if stamp is None else getattr(row, stamp)
+            moment_s: Any
+            for moment_s in (row.created_at, row.started_at, ended_s):
+                if moment_s.__class__ is int and moment_s > span.until_s:
+                    span.until_s = moment_s
             span.begun_s = row.created_at if span.begun_s is None else span.begun_s
             span.thread_id = row.thread_id if span.thread_id is None else span.thread_id
             span.over = stamp is not None
@@ -254,22 +229,6 @@ def _read(kept: dict[str, Any] | None) -> Point | None:
     return Point(**{name: kept[name] for name in _POINT})
 
 
-def _held(held: Any) -> Any:
-    if not isinstance(held, dict):
-        return held
-    return {i: asdict(span) if isinstance(span, Span) else span for i, span in held.items()}
-
-
-def _holding(held: Any) -> Any:
-    if not isinstance(held, dict):
-        return held
-    return {i: _span(span) for i, span in held.items()}
-
-
-def _span(kept: Any) -> Any:
-    return Span(**kept) if isinstance(kept, dict) else tuple(kept) if isinstance(kept, list) else kept
-
-
 class Memory:
     """The runs and threads of one scope.
 
@@ -282,7 +241,8 @@ class Memory:
         ended: Runs that have, the longest ended first.
         streaming: Status of the runs that the current stream has in the middle of their life.
         forgotten: How many ended runs are remembered no longer.
-        threads: By id the threads seen last: the id of the one run, or the spans of several by id; None for no run.
+        threads: By id the threads seen last, the longest unseen first: the runs of each by id, with what is known of
+            them beyond the run itself, or None.
         apart: Open runs whose lines are all left to the rules.
 
     Example:
@@ -296,7 +256,7 @@ class Memory:
         self.ended: OrderedDict[str, Seen] = OrderedDict()
         self.streaming: dict[str, Status] = {}
         self.forgotten = 0
-        self.threads: OrderedDict[str, Any] = OrderedDict()
+        self.threads: OrderedDict[str, dict[str, Span | None]] = OrderedDict()
         self.apart: set[str] = set()
         self._reused: OrderedDict[str, None] = OrderedDict()
         self._forget_after = forget_after
@@ -343,11 +303,18 @@ class Memory:
 
     def thread(self, thread_id: str) -> None:
         """Count a thread that has not been seen, or not lately."""
-        if thread_id not in self.threads:
+        if self.meet(thread_id) is None:
             self._summary.threads += 1
-            self.threads[thread_id] = None
+            self.threads[thread_id] = {}
             if len(self.threads) > self._forget_after:
                 self.threads.popitem(last=False)
+
+    def meet(self, thread_id: str | None) -> dict[str, Span | None] | None:
+        """The runs of a thread that is remembered, which was seen again; None for any other."""
+        if thread_id is None or thread_id not in self.threads:
+            return None
+        self.threads.move_to_end(thread_id)
+        return self.threads[thread_id]
 
     def forget(self, run_id: str) -> None:
         """Forget a run that has not ended; if it comes back, it counts as a new one."""
@@ -376,7 +343,8 @@ class Memory:
             for run_id, seen in runs.items():
                 yield which, [run_id, seen.kept()]
         yield "streaming", list(self.streaming.items())
-        yield "threads", [[thread_id, _held(held)] for thread_id, held in self.threads.items()]
+        for thread_id, crowd in self.threads.items():
+            yield "thread", [thread_id, {run_id: span and asdict(span) for run_id, span in crowd.items()}]
         yield "apart", sorted(self.apart)
         yield "reused", list(self._reused)
         yield "forgotten", self.forgotten
@@ -395,8 +363,11 @@ class Memory:
             runs[run_id] = Seen.taken(seen)
         elif what == "streaming":
             self.streaming.update(kept)
-        elif what == "threads":
-            self.threads.update((thread_id, _holding(held)) for thread_id, held in kept)
+        elif what == "thread":
+            thread_id, crowd = kept
+            self.threads[thread_id] = {
+                run_id: span and self._known(run_id, Span(**span)) for run_id, span in crowd.items()
+            }
         elif what == "apart":
             self.apart.update(kept)
         elif what == "reused":
@@ -406,3 +377,9 @@ class Memory:
         else:
             return False
         return True
+
+    def _known(self, run_id: str, span: Span) -> Span:
+        """A run that is remembered has one span, which its thread shares."""
+        seen = self.known(run_id)
+        own = None if seen is None else seen.span
+        return span if own is None or own != span else own

@@ -12,18 +12,20 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from hashlib import sha256
+from itertools import chain
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from attrs import Factory, asdict, define, evolve
 
 from runengine.errors import RunEngineError
 from runengine.validation.checker import Checker
+from runengine.validation.clock import Clock
 from runengine.validation.findings import Violation
 from runengine.validation.observations import Companion, Item, Observation, StreamEnd
 from runengine.validation.readers.envelopes import items_of
+from runengine.validation.readers.json_lines import items_of_line
 from runengine.validation.readers.natively import native
-from runengine.validation.rules.stamps import MILLISECONDS_FROM
 from runengine.validation.summary import Options, Summary
 
 __all__ = ["RUNS_MAX", "SNAPSHOT_VERSION", "STALE_AFTER_S", "Monitor", "SnapshotRefused"]
@@ -38,6 +40,7 @@ SNAPSHOT_VERSION: Final = 1
 """Version of what `snapshot` writes."""
 
 _SNAPSHOT_OF: Final = "runengine monitor"
+_OBSERVED: Final = (*get_args(Item), dict, list, str, bytes)
 _WHYS: Final[tuple[str, ...]] = ("over_runs_max", "stale", "not_json")
 
 
@@ -72,7 +75,9 @@ class Monitor:
     """Holds what it is shown to the rules of `Checker`, without an end.
 
     It may be shared by threads: one lock is held while something is observed, and nobody waits for anything else. It
-    has no clock: how long a run was not seen is measured by the newest time of an observation, or told by `expire`.
+    has no clock: how long a run was not seen is measured by the newest time of an observation, or told by `expire`. One
+    wrong date makes nothing stale: a time more than `stale_after_s` ahead of the newest is believed only when eight
+    observations one after another are dated so (see `runengine.validation.clock`).
 
     Args:
         options: What to hold records to.
@@ -110,8 +115,7 @@ class Monitor:
         self._name = name
         self._lock = Lock()
         self._count = 0
-        self._first_s: float | None = None
-        self._newest_s: float | None = None
+        self._clock = Clock(stale_after_s)
         self._unseen: OrderedDict[str, float | None] = OrderedDict()
         """Open runs, the longest unseen first, each with the newest time that was known when it was seen."""
         self._streams: OrderedDict[str, _Stream] = OrderedDict()
@@ -142,24 +146,35 @@ class Monitor:
         with self._lock:
             return {"ended": self._checker.memory.forgotten, **self._evicted}
 
-    def observe(self, observed: Item | dict[str, Any] | list[Any], *, stream: str = "") -> tuple[Violation, ...]:
+    def observe(
+        self, observed: Item | dict[str, Any] | list[Any] | str | bytes, *, stream: str = ""
+    ) -> tuple[Violation, ...]:
         """Check what was seen, and remember what later observations need.
 
         Args:
-            observed: An item of a reader; or JSON as a line of a recording holds it: a run, a list response, an error,
-                or an envelope `{"data": …}` with any of kind, event, observed_at, http_status. An item whose `line` is
-                0, and JSON, has the number of the observation for a line, from 1.
+            observed: An item of a reader; or JSON as a line of a recording holds it, as text or decoded: a run, a list
+                response, an error, or an envelope `{"data": …}` with any of kind, event, observed_at, http_status. An
+                item whose `line` is 0, and JSON, has the number of the observation for a line, from 1.
             stream: Which of several event streams at a time it came with; their ends are told apart by it.
 
         Returns:
-            The violations that it shows.
+            The violations that it shows: RE901 where it is text that cannot be read.
+
+        Raises:
+            TypeError: it is none of these.
         """
+        if not isinstance(observed, _OBSERVED):
+            raise TypeError(f"expected an item of a reader, or JSON as text or decoded; got {type(observed).__name__}")
         with self._lock:
             self._count += 1
             if isinstance(observed, (dict, list)):
                 items = list(items_of(observed, self._count))
+            elif isinstance(observed, (str, bytes)):
+                items = list(items_of_line(observed, self._count))
             else:
                 items = [self._numbered(observed)]
+            times = (getattr(item, "observed_s", None) for item in items)
+            self._clock.date(next((seen_s for seen_s in times if seen_s is not None), None))
             found: list[Violation] = []
             for item in items:
                 found += self._observe(item, stream)
@@ -176,7 +191,7 @@ class Monitor:
         """
         with self._lock:
             before = self._evicted["stale"]
-            self._time(now_s)
+            self._clock.tell(now_s)
             self._evict()
             return self._evicted["stale"] - before
 
@@ -216,14 +231,14 @@ class Monitor:
         """
         lines = _checked_lines(snapshot)
         try:
-            settings, *parts = map(json.loads, lines)
+            settings = json.loads(lines[0])
             _refuse_others(settings["options"], _options(options or Options()))
             monitor = cls(options, **settings["limits"])
-            for what, kept in parts:
-                monitor._take(what, kept)
+            left_out = sum(not monitor._took(line) for line in lines[1:])
+            monitor._evicted["not_json"] += left_out
         except SnapshotRefused:
             raise
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise SnapshotRefused(f"its content is not what a monitor writes: {error!r}"[:300]) from None
         return monitor
 
@@ -237,7 +252,6 @@ class Monitor:
             return self._stream_end(item, stream)
         if isinstance(item, Observation):
             item = native(item, self.options.dialect)
-        self._time(getattr(item, "observed_s", None))
         if isinstance(item, (Observation, Companion)):
             found = (
                 self._in_stream(item, stream) if item.source == "stream" else self._checker.observe(self._name, item)
@@ -258,9 +272,11 @@ class Monitor:
         around.place = known.place
         found = self._checker.observe(self._name, item)
         known.place = around.place
-        run_id = item.record.get("id")
-        if isinstance(item, Observation) and run_id in self._checker.memory.streaming:
+        run_id, streaming = item.record.get("id"), self._checker.memory.streaming
+        if isinstance(item, Observation) and run_id in streaming:
             known.runs[run_id] = None
+            if len(known.runs) > 2 * len(streaming):  # runs that have ended, here or elsewhere
+                known.runs = {each: None for each in known.runs if each in streaming}
         return found
 
     def _stream_end(self, end: StreamEnd, stream: str) -> list[Violation]:
@@ -279,29 +295,20 @@ class Monitor:
         if not isinstance(run_id, str):
             return
         if run_id in self._checker.memory.open:
-            self._unseen[run_id] = self._newest_s
+            self._unseen[run_id] = self._clock.newest_s
             self._unseen.move_to_end(run_id)
         else:
             self._unseen.pop(run_id, None)
 
-    def _time(self, seen_s: float | None) -> None:
-        """Take a time for the newest; one that cannot be Unix seconds would make everything stale, or nothing ever."""
-        if seen_s is None or not 0 < seen_s < MILLISECONDS_FROM:
-            return
-        if self._newest_s is None:
-            self._first_s = seen_s
-        if self._newest_s is None or seen_s > self._newest_s:
-            self._newest_s = seen_s
-
     def _evict(self) -> None:
         while len(self._unseen) > self._runs_max:
             self._forget("over_runs_max")
-        if self._newest_s is None or self._first_s is None or self._stale_after_s is None:
+        first_s, newest_s = self._clock.first_s, self._clock.newest_s
+        if first_s is None or newest_s is None or self._stale_after_s is None:
             return
-        stale_s = self._newest_s - self._stale_after_s
         while self._unseen:
             seen_s = next(iter(self._unseen.values()))
-            if (self._first_s if seen_s is None else seen_s) >= stale_s:
+            if (first_s if seen_s is None else seen_s) >= newest_s - self._stale_after_s:
                 break
             self._forget("stale")
 
@@ -315,17 +322,26 @@ class Monitor:
         limits = {"runs_max": self._runs_max, "stale_after_s": self._stale_after_s, "name": self._name}
         yield _line({"options": _options(self.options), "limits": limits})
         left_out = 0
-        for what, kept in (*self._checker.memory.kept(), *self._checker.around.kept()):
+        for part in chain(self._checker.memory.kept(), self._checker.around.kept()):
             try:
-                yield _line([what, kept])
+                yield _line(part)
             except (TypeError, ValueError, RecursionError):
                 left_out += 1
         counted = asdict(self._checker.summary, recurse=False)
         yield _line(["summary", {**counted, "edges": [[*edge, count] for edge, count in counted["edges"].items()]}])
         evicted = {**self._evicted, "not_json": self._evicted["not_json"] + left_out}
-        own = {"count": self._count, "first_s": self._first_s, "newest_s": self._newest_s, "evicted": evicted}
+        own = {"count": self._count, "clock": self._clock.kept(), "evicted": evicted}
         streams = [[stream, known.place, list(known.runs)] for stream, known in self._streams.items()]
         yield _line(["monitor", {**own, "unseen": list(self._unseen.items()), "streams": streams}])
+
+    def _took(self, line: bytes) -> bool:
+        """Whether a part was read; one that could just be written may be nested too deep for that."""
+        try:
+            what, kept = json.loads(line)
+        except RecursionError:
+            return False
+        self._take(what, kept)
+        return True
 
     def _take(self, what: str, kept: Any) -> None:
         if what == "summary":
@@ -333,7 +349,8 @@ class Monitor:
                 own = getattr(self._checker.summary, name)
                 setattr(self._checker.summary, name, Counter(counted) if isinstance(own, Counter) else counted)
         elif what == "monitor":
-            self._count, self._first_s, self._newest_s = kept["count"], kept["first_s"], kept["newest_s"]
+            self._count = kept["count"]
+            self._clock.take(kept["clock"])
             self._evicted = {why: kept["evicted"][why] for why in _WHYS}
             known = self._checker.memory.open  # without those that were left out of the snapshot
             self._unseen.update((run_id, seen_s) for run_id, seen_s in kept["unseen"] if run_id in known)

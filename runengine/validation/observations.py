@@ -24,6 +24,7 @@ __all__ = [
     "StreamEnd",
     "Submitted",
     "Unreadable",
+    "shows_all",
 ]
 
 Source = Literal["snapshot", "stream", "history"]
@@ -87,6 +88,20 @@ class Unreadable:
 
 CompanionKind = Literal["step", "step_delta", "message", "message_delta", "thread"]
 """What may be seen beside a run."""
+
+
+def shows_all(source: Source, sampling: Sampling) -> bool:
+    """Whether every status is visible where something was seen.
+
+    Args:
+        source: Where.
+        sampling: What the user says of the recording.
+
+    Example:
+        >>> shows_all("stream", "auto"), shows_all("snapshot", "auto"), shows_all("stream", "polled")
+        (True, False, False)
+    """
+    return source != "snapshot" if sampling == "auto" else sampling == "complete"
 
 
 COMPANIONS: Final[dict[str, CompanionKind]] = {

@@ -124,6 +124,7 @@ class Skim:
                 self._summary.observations += 1
                 self._summary.statuses[row.status] += 1
                 seen.complete = self._complete
+                memory.meet(row.thread_id)
                 return True
             request = seen.request
             if before is None or request.raws != raws or not self._follows(before, row, seen.complete):
@@ -151,6 +152,8 @@ class Skim:
                 return False
             seen = memory.of(row.id)
             seen.request, seen.era = request, era
+        else:
+            memory.meet(row.thread_id)
         self._keep(row, line, number, seen, before, deadline_s)
         return True
 

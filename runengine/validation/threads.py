@@ -6,15 +6,19 @@ count whole seconds, and runs of one thread may be stamped by machines whose clo
 where each began more than the skew before the last second that the other is known to have lived in. A time of
 observation counts only against runs that were observed themselves, and no later, since a recorder's clock may be far
 from the server's; and what it proves waits for the end of the run (see `runengine.validation.waiting`), whose stamp
-decides. What stamps prove stays proved. So the findings do not depend on the order of the runs in the file.
+decides. What stamps prove stays proved.
+
+It is said once of a run, however many earlier ones it met. So, of up to `RUNS_MAX` runs of a thread, the runs that it
+is said of do not depend on the order of the runs in the file. Which of several earlier ones the message names does: of
+those that are known at that line, the one that was created first.
 
 Of two runs created in one second, the later is the one that was observed later, where the first snapshot of each says
 when it was; else the one whose id comes later.
 
 A snapshot whose stamps a rule speaks of proves nothing, and none after the run's end does.
 
-Memory: per thread the id of its one run; where it has had several, at most `RUNS_MAX` spans of about 200 bytes, the run
-that ended first dropped first. Threads are remembered for as long as `runengine.validation.memory` does.
+Memory: per thread its runs, at most `RUNS_MAX`, each with a span of about 200 bytes where there are several; the run
+that ended first is dropped first. Threads are remembered for as long as `runengine.validation.memory` does.
 """
 
 from __future__ import annotations
@@ -26,19 +30,16 @@ from runengine.core.shape import end_stamp
 from runengine.core.statuses import STATUSES
 from runengine.core.table import TERMINAL
 from runengine.validation.findings import Finding
-from runengine.validation.memory import Memory, Seen, Span
+from runengine.validation.memory import Memory, Seen
 from runengine.validation.observations import Observation
 from runengine.validation.rules.path import STALE_S
 from runengine.validation.rules.stamps import is_seconds, stamp_findings
+from runengine.validation.spans import Span, began_before_end, overlap
 
-__all__ = ["OVERLAPS_MAX", "RUNS_MAX", "Overlap", "Threads", "overlap"]
+__all__ = ["RUNS_MAX", "Overlap", "Threads"]
 
 RUNS_MAX: Final = 64
 """How many runs of one thread are compared with each other."""
-
-
-OVERLAPS_MAX: Final = 8
-"""With so many earlier runs, at most, one is said to overlap."""
 
 
 class Overlap(NamedTuple):
@@ -61,39 +62,6 @@ class Overlap(NamedTuple):
     until: str | None
 
 
-def overlap(one: Span, other: Span, skew_s: float, stale_s: float | None = None) -> bool:
-    """Whether two runs were alive at the same time, beyond doubt.
-
-    Args:
-        one: What is known of a run.
-        other: The same of another.
-        skew_s: How far clocks may differ, seconds.
-        stale_s: How old an answer may be, seconds; None where stamps alone count.
-
-    Example:
-        >>> overlap(Span(begun_s=10, until_s=20), Span(begun_s=17, until_s=30), 2)
-        True
-        >>> overlap(Span(begun_s=10, until_s=20), Span(begun_s=18, until_s=30), 2)
-        False
-        >>> overlap(Span(begun_s=10, until_s=13, alive_s=25), Span(begun_s=20, until_s=23, first_s=21), 2, 3)
-        False
-        >>> overlap(Span(begun_s=10, until_s=13, alive_s=30), Span(begun_s=20, until_s=23, first_s=21), 2, 3)
-        True
-    """
-    return _began_before_end(one, other, skew_s, stale_s) and _began_before_end(other, one, skew_s, stale_s)
-
-
-def _began_before_end(one: Span, other: Span, skew_s: float, stale_s: float | None) -> bool:
-    begun_s = one.begun_s
-    if begun_s is None or other.begun_s is None:
-        return False
-    if begun_s + skew_s < other.until_s:
-        return True
-    if stale_s is None or other.over or other.alive_s is None or one.first_s is None:
-        return False
-    return max(begun_s + 1, one.first_s) <= other.alive_s - skew_s - stale_s
-
-
 class Threads:
     """Which runs a thread has had.
 
@@ -103,65 +71,49 @@ class Threads:
 
     Example:
         >>> from runengine.validation.summary import Summary
-        >>> Threads(Memory(9, Summary()), 2.0).is_apart("run_1")
-        False
+        >>> list(Threads(Memory(9, Summary()), 2.0).see(Observation({"id": "run_1", "status": "queued"}, 1)))
+        []
     """
 
     def __init__(self, memory: Memory, skew_s: float) -> None:
         self._memory = memory
         self._skew_s = skew_s
 
-    def is_apart(self, run_id: str) -> bool:
-        """Whether the lines of a run are left to the rules."""
-        return run_id in self._memory.apart
-
     def fits(self, row: Any) -> bool:
         """Whether a new run's first line needs no word on its thread, now and later; then it is entered there.
 
         That is so where every other run of the thread had ended before it began; else its lines are left to the rules.
         """
-        memory = self._memory
-        held = memory.threads.get(row.thread_id)
-        if held is None:
-            memory.thread(row.thread_id)
-            if row.thread_id in memory.threads:
-                memory.threads[row.thread_id] = row.id
-            return True
-        if held == row.id:
-            return True
-        crowd: dict[str, Any] = {held: None} if held.__class__ is str else held
+        memory, thread_id = self._memory, row.thread_id
+        crowd = memory.threads.get(thread_id)
+        if crowd is None:
+            memory.thread(thread_id)
+            crowd = memory.threads.get(thread_id, {})
+        self._refresh(crowd, row.id, thread_id)
         created = row.created_at
-        for run_id, span in crowd.items():
-            if span.__class__ is tuple:
-                if span[1] > created:
-                    return False
-                continue
-            if span is None:
-                short = self._short(run_id, row.thread_id)
-                if short is not None:
-                    crowd[run_id] = short
-                    if short[1] > created:
-                        return False
-                    continue
-            if span is None or not span.over:
-                span = self._span(run_id, row.thread_id)
-                if span is None:
-                    continue
-                crowd[run_id] = span
-            if not span.over or span.until_s > created:
+        for span in crowd.values():
+            if span is not None and (not span.over or span.until_s > created):
                 return False
         crowd[row.id] = None
-        memory.threads[row.thread_id] = crowd
+        memory.meet(thread_id)
         if len(crowd) > RUNS_MAX:
-            self._bound(crowd, row.id)
+            _drop_one(_others(crowd, row.id), crowd)
         return True
 
     def tell(self, later_id: str, earlier_id: str) -> bool:
-        """Whether a run has not been said to overlap that one; from now on it has."""
-        span = self._span(later_id, None)
-        if span is None or earlier_id in span.told or len(span.told) >= OVERLAPS_MAX:
-            return span is None
-        span.told.append(earlier_id)
+        """Whether it is said of a run that it overlaps that one, after it has waited; it is said once of a run.
+
+        The end of either may have shown meanwhile that they did not.
+        """
+        later, earlier = self._span(later_id, None), self._span(earlier_id, None)
+        if later is None:
+            return True
+        if later.told:
+            return False
+        ended = earlier is not None and (earlier.over or later.over)
+        if earlier is not None and ended and not overlap(later, earlier, self._skew_s, STALE_S):
+            return False
+        later.told = True
         return True
 
     def see(self, item: Observation) -> Iterator[Overlap]:
@@ -179,8 +131,9 @@ class Threads:
         self._learn(item, seen, span)
         if span.over:
             self._memory.apart.discard(run_id)
-        if span.thread_id is not None:
-            yield from self._compare(run_id, span, span.thread_id)
+        crowd = self._memory.meet(span.thread_id)
+        if crowd is not None and span.thread_id is not None:
+            yield from self._compare(run_id, span, span.thread_id, crowd)
 
     def _learn(self, item: Observation, seen: Seen, span: Span) -> None:
         record, status = item.record, item.record["status"]
@@ -203,49 +156,36 @@ class Threads:
             if not span.over:
                 span.alive_s = item.observed_s if span.alive_s is None else max(span.alive_s, item.observed_s)
 
-    def _compare(self, run_id: str, span: Span, thread_id: str) -> Iterator[Overlap]:
-        threads = self._memory.threads
-        if thread_id not in threads:  # forgotten meanwhile
-            return
-        held = threads[thread_id]
-        if held is None or held == run_id:
-            threads[thread_id] = run_id
-            return
-        crowd: dict[str, Span | None] = {held: None} if held.__class__ is str else _opened(held)
-        threads[thread_id] = crowd
-        crowd[run_id] = span
-        settled = True
-        for other_id, known in tuple(crowd.items()):
-            if other_id == run_id:
+    def _compare(self, run_id: str, span: Span, thread_id: str, crowd: dict[str, Span | None]) -> Iterator[Overlap]:
+        self._refresh(crowd, run_id, thread_id)
+        others = _others(crowd, run_id)
+        if crowd.get(run_id) is not span:
+            crowd[run_id] = None
+        begun_s = span.begun_s
+        if not all(other.over and begun_s is not None and other.until_s <= begun_s for _, other in others):
+            open_runs = self._memory.open
+            self._memory.apart.update(each for each in crowd if each in open_runs)
+        met = [pair for pair in others if overlap(span, pair[1], self._skew_s, STALE_S)]
+        for other_id, other in sorted(met, key=_creation):
+            (first_id, first), (later_id, later) = _in_turn((run_id, span), (other_id, other))
+            if later.told:
                 continue
-            other = known if known is not None and known.over else self._span(other_id, thread_id) or known
-            if other is None:
-                del crowd[other_id]
-                continue
-            crowd[other_id] = other
-            if not other.over or span.begun_s is None or other.until_s > span.begun_s:
-                settled = False
-            if overlap(span, other, self._skew_s, STALE_S):
-                (first_id, first), (later_id, later) = _in_turn((run_id, span), (other_id, other))
-                if first_id not in later.told and len(later.told) < OVERLAPS_MAX:
-                    alive = other_id if _began_before_end(other, span, self._skew_s, None) else run_id
-                    until = None if overlap(span, other, self._skew_s) else alive
-                    if until is None:
-                        later.told.append(first_id)
-                    record = {"id": later_id, "thread_id": thread_id}
-                    yield Overlap(_overlapping(first_id, first, later), record, first_id, until)
-        if not settled:
-            self._memory.apart.update(i for i, s in crowd.items() if s is not None and not s.over)
+            later.told = overlap(span, other, self._skew_s)
+            alive = other_id if began_before_end(other, span, self._skew_s, None) else run_id
+            record = {"id": later_id, "thread_id": thread_id}
+            finding = _overlapping(first_id, first, later)
+            yield Overlap(finding, record, first_id, None if later.told else alive)
         if len(crowd) > RUNS_MAX:
-            self._bound(crowd, run_id)
+            _drop_one(others, crowd)
 
-    def _short(self, run_id: str, thread_id: str) -> tuple[int, int] | None:
-        """From when to when a run was alive that was skimmed to its end; None for any other."""
-        seen = self._memory.ended.get(run_id)
-        if seen is None or seen.span is not None or seen.line is None or seen.row.thread_id != thread_id:
-            return None
-        row = seen.row
-        return row.created_at, row.failed_at or row.cancelled_at or row.completed_at
+    def _refresh(self, crowd: dict[str, Span | None], run_id: str, thread_id: str) -> None:
+        """Learn what is known now of the other runs of a thread; those that are remembered no longer are dropped."""
+        for other_id in [each for each, span in crowd.items() if (span is None or not span.over) and each != run_id]:
+            span = self._span(other_id, thread_id) or crowd[other_id]
+            if span is None:
+                del crowd[other_id]
+            else:
+                crowd[other_id] = span
 
     def _span(self, run_id: str, thread_id: str | None) -> Span | None:
         """What is known of a run, the skim's last row included; None where it is forgotten, or its id is another's."""
@@ -253,25 +193,19 @@ class Threads:
         span = None if seen is None else seen.evidence()
         return span if span is not None and thread_id in (None, span.thread_id) else None
 
-    @staticmethod
-    def _bound(crowd: dict[str, Any], run_id: str) -> None:
-        others = [(*_rank(span), i) for i, span in crowd.items() if i != run_id]
-        del crowd[min(others)[2]]
+
+def _creation(run: tuple[str, Span]) -> tuple[int, float, str]:
+    """The run that was created first goes first."""
+    return run[1].begun_s or 0, run[1].shown_s or 0.0, run[0]
 
 
-def _rank(span: Any) -> tuple[bool, int]:
-    """The run that ended first goes first, those that have not ended last."""
-    if span.__class__ is tuple:
-        return False, span[1]
-    return span is None or not span.over, 0 if span is None else span.until_s
+def _others(crowd: dict[str, Span | None], run_id: str) -> list[tuple[str, Span]]:
+    return [(other_id, span) for other_id, span in crowd.items() if span is not None and other_id != run_id]
 
 
-def _opened(crowd: dict[str, Any]) -> dict[str, Span | None]:
-    """The same, what the skim has kept short as spans."""
-    for run_id, span in crowd.items():
-        if span.__class__ is tuple:
-            crowd[run_id] = Span(begun_s=span[0], until_s=span[1], over=True)
-    return crowd
+def _drop_one(others: list[tuple[str, Span]], crowd: dict[str, Span | None]) -> None:
+    """The run that ended first is dropped first, those that have not ended last."""
+    del crowd[min((not span.over, span.until_s, other_id) for other_id, span in others)[2]]
 
 
 def _in_turn(one: tuple[str, Span], other: tuple[str, Span]) -> list[tuple[str, Span]]:
@@ -281,7 +215,7 @@ def _in_turn(one: tuple[str, Span], other: tuple[str, Span]) -> list[tuple[str, 
     counts is left out, so that the order of the runs in the file changes nothing.
     """
     shown = one[1].shown_s is not None and other[1].shown_s is not None
-    return sorted((one, other), key=lambda run: (run[1].begun_s or 0, shown and run[1].shown_s or 0.0, run[0]))
+    return sorted((one, other), key=lambda run: (run[1].begun_s or 0, (shown and run[1].shown_s) or 0.0, run[0]))
 
 
 def _overlapping(first_id: str, first: Span, later: Span) -> Finding:

@@ -1,6 +1,8 @@
 """Findings that wait: for the run that a step belongs to, or for the run's next snapshot, which may excuse it.
 
-At most `WAIT` items pass before what waits is decided as it stands, so that what is held meanwhile is bounded too.
+What waits for a run's next snapshot is decided as it stands when `WAIT` items have passed. What waits for something
+that may come at any time is decided at the end alone. The `CLAIMS_MAX` newest wait, and older ones are dropped, so that
+nothing is said that the rest of the recording would have excused.
 """
 
 from __future__ import annotations
@@ -11,15 +13,18 @@ from typing import Any, Final, Literal, NamedTuple
 
 from runengine.validation.findings import Finding
 
-__all__ = ["WAIT", "Placed", "Waiting", "Why"]
+__all__ = ["CLAIMS_MAX", "WAIT", "Placed", "Waiting", "Why"]
 
 WAIT: Final = 1_000
-"""So many items of a recording pass before what waits is decided."""
+"""So many items of a recording pass before what waits for a run's next snapshot is decided."""
 
-Why = Literal["unknown", "place", "identity", "end", "alive"]
-"""What is waited for: that the run is shown at all; its next status, which says whether an event of it was lost; its
-next snapshot, which says whether the run's own record was right; that nothing follows the run's end; or that it
-does not end."""
+CLAIMS_MAX: Final = 1_000
+"""So many findings wait at a time."""
+
+Why = Literal["unknown", "piece", "place", "identity", "end", "alive"]
+"""What is waited for: that the run is shown at all; that the whole object is shown, of which a piece came; the run's
+next status, which says whether an event of it was lost; its next snapshot, which says whether the run's own record was
+right; that nothing follows the run's end; or that it does not end."""
 
 
 class Placed(NamedTuple):
@@ -49,13 +54,13 @@ class _Held:
 
 
 class Waiting:
-    """What waits, by run.
+    """What waits, by the id of what it waits for.
 
     Example:
         >>> waiting = Waiting()
         >>> waiting.put("run_1", "unknown", Placed(3, Finding("RE504", None, None, "no run"), {}))
-        >>> bool(waiting), [placed.line for placed in waiting.decided("run_1", lambda why: why == "unknown")]
-        (True, [3])
+        >>> waiting.first, [placed.line for placed in waiting.decided("run_1", lambda why: why == "unknown")]
+        (3, [3])
         >>> bool(waiting)
         False
     """
@@ -63,66 +68,74 @@ class Waiting:
     def __init__(self) -> None:
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._passed = 0
+        self._count = 0
+        self._first: int | None = None
 
     def __bool__(self) -> bool:
         return bool(self._held)
 
+    @property
+    def first(self) -> int | None:
+        """The earliest line of which something waits, or None."""
+        if self._first is None and self._held:
+            self._first = min(placed.line for each in self._held.values() for _, placed in each.claims)
+        return self._first
+
     def clear(self) -> None:
         """Nothing waits."""
         self._held.clear()
+        self._count, self._first = 0, None
 
-    def kept(self) -> list[Any]:
-        """What waits, as plain JSON; `take` reads it."""
-        held = [
-            [
-                run_id,
-                each.since,
-                [[why, placed.line, list(placed.finding), placed.record] for why, placed in each.claims],
-            ]
-            for run_id, each in self._held.items()
-        ]
-        return [self._passed, held]
+    def kept(self) -> Iterator[list[Any]]:
+        """What waits, a part of plain JSON for each; `take` reads them."""
+        for key, each in self._held.items():
+            for why, placed in each.claims:
+                yield [self._passed, key, each.since, why, placed.line, list(placed.finding), dict(placed.record)]
 
     def take(self, kept: list[Any]) -> None:
-        """Let wait what `kept` wrote."""
-        self._passed, held = kept
-        for run_id, since, claims in held:
-            each = self._held[run_id] = _Held(since)
-            each.claims = [(why, Placed(line, Finding(*finding), record)) for why, line, finding, record in claims]
+        """Let wait a part that `kept` wrote."""
+        self._passed, key, since, why, line, finding, record = kept
+        self.put(key, why, Placed(line, Finding(*finding), record))
+        self._held[key].since = since
 
-    def put(self, run_id: str, why: Why, placed: Placed) -> None:
-        """Let a finding wait for a run."""
-        if run_id not in self._held:
-            self._held[run_id] = _Held(self._passed)
-        self._held[run_id].claims.append((why, placed))
+    def put(self, key: str, why: Why, placed: Placed) -> None:
+        """Let a finding wait for something; where too many do, the one that has waited longest is dropped."""
+        if key not in self._held:
+            self._held[key] = _Held(self._passed)
+        self._held[key].claims.append((why, placed))
+        self._count += 1
+        if self._first is not None or self._count == 1:
+            self._first = placed.line if self._first is None else min(self._first, placed.line)
+        if self._count > CLAIMS_MAX:
+            self._set(oldest := next(iter(self._held)), self._held[oldest].claims[1:])
 
-    def holds(self, run_id: str, why: Why, about: dict[str, Any] | None = None) -> bool:
+    def holds(self, key: str, why: Why, about: dict[str, Any] | None = None) -> bool:
         """Whether something waits for that reason, with that record where one is given."""
-        held = self._held.get(run_id)
+        held = self._held.get(key)
         return held is not None and any(
             each == why and (about is None or placed.record == about) for each, placed in held.claims
         )
 
-    def decided(self, run_id: str, stands: Callable[[Why], bool | None]) -> Iterator[Placed]:
-        """Decide what waits for a run.
+    def decided(self, key: str, stands: Callable[[Why], bool | None]) -> Iterator[Placed]:
+        """Decide what waits for something.
 
         Args:
-            run_id: The run.
+            key: Its id.
             stands: Whether what waits for that reason is said; None where it has to wait on.
         """
-        held = self._held.get(run_id)
+        held = self._held.get(key)
         if held is None:
             return
         left: list[tuple[Why, Placed]] = []
+        said: list[Placed] = []
         for why, placed in held.claims:
             verdict = stands(why)
             if verdict is None:
                 left.append((why, placed))
             elif verdict:
-                yield placed
-        held.claims = left
-        if not left:
-            del self._held[run_id]
+                said.append(placed)
+        self._set(key, left)
+        yield from said
 
     def passed(self, stands: Callable[[Why], bool | None]) -> Iterator[Placed]:
         """Another item has passed; what has waited long enough is decided."""
@@ -131,7 +144,17 @@ class Waiting:
             yield from self.decided(next(iter(self._held)), stands)
 
     def all(self, stands: Callable[[Why], bool | None]) -> Iterator[Placed]:
-        """The scope has ended: everything is decided."""
-        for run_id in tuple(self._held):
-            yield from self.decided(run_id, stands)
-        self._held.clear()
+        """Nothing more comes, or nothing of one kind: everything is asked for once."""
+        for key in tuple(self._held):
+            yield from self.decided(key, stands)
+
+    def _set(self, key: str, claims: list[tuple[Why, Placed]]) -> None:
+        gone = len(self._held[key].claims) - len(claims)
+        if not gone:
+            return
+        self._count -= gone
+        self._first = None
+        if claims:
+            self._held[key].claims = claims
+        else:
+            del self._held[key]

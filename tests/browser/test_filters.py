@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import pytest
 
+from runengine.validation import RULES, Summary
+from runengine.validation.catalogue.examples import CREATED, record
+from runengine.validation.reports.html import HtmlReport
 from tests.browser.conftest import Opener
+from tests.validation.reports.making import found_by
 from tests.validation.reports.pages import Made, many, page_of
 
 if TYPE_CHECKING:
@@ -134,6 +139,57 @@ def test_any_fragment(open_page: Opener, made: Made, fragment: str) -> None:
     page = open_page(made.html, fragment)
     page.locator("#clear").click()
     settled(page, f"{RUNS + 1} of")
+
+
+@pytest.mark.parametrize(
+    ("fragment", "wanted"),
+    [
+        ("#rule=RE999", "RE999 is no rule."),
+        ("#rule=RE205", "Nothing here breaks RE205 started-at-moved."),
+        ("#end=s99", "(s99) in which no run here ends"),
+        ("#file=f99", "(f99) that is none of this page's"),
+    ],
+)
+def test_asks_for_what_is_not_there(open_page: Opener, made: Made, fragment: str, wanted: str) -> None:
+    """A filter of the address that fits nothing on this page shows no run, and says why."""
+    page = open_page(made.html, fragment)
+    settled(page, f"0 of {RUNS + 1} runs")
+    assert wanted in page.inner_text("#list")
+    page.locator("#clear").click()
+    settled(page, f"{RUNS + 1} of {RUNS + 1} runs")
+
+
+def test_rule_and_severity(open_page: Opener) -> None:
+    """A rule with findings of two severities stands in two rows, and each leads to its own runs."""
+    report = HtmlReport(out := io.StringIO())
+    found = [("run_a", "RE204", "error"), ("run_b", "RE204", "warning"), ("run_b", "RE101", "error")]
+    for run_id, code, severity in found:
+        report.add(found_by(run_id=run_id, code=code, name=RULES[code].name, severity=severity))
+    report.close(Summary(runs=2))
+    page = open_page(out.getvalue())
+    rows = page.locator("details.rule > summary").all_inner_texts()
+    assert [row.split() for row in rows] == [
+        ["RE101", "illegal-transition", "error", "1"],
+        ["RE204", "stamp-changed", "error", "1"],
+        ["RE204", "stamp-changed", "warning", "1"],
+    ]
+    for number, wanted in ((1, ["run_a"]), (2, ["run_b"])):
+        page.locator("details.rule > summary").nth(number).click()
+        page.locator("details.rule").nth(number).get_by_role("button").click()
+        settled(page, "1 of 2 runs")
+        assert ids(page) == wanted
+
+
+def test_an_id_of_two_runs(open_page: Opener) -> None:
+    """Another run of the same id is a row of its own that says so, closed and open."""
+    again = {"thread_id": "thread_2", "created_at": CREATED + 60, "expires_at": CREATED + 660}
+    page = open_page(page_of({"a.jsonl": [record("completed"), record("queued", **again)]}).html, "#sort=recorded")
+    assert count(page).startswith("2 of 2 runs")
+    rows = page.locator("#list .run")
+    assert ["another run of this id" in text for text in rows.locator(".at").all_inner_texts()] == [False, True]
+    rows.nth(1).locator("summary").click()
+    rows.nth(1).locator(".life").wait_for()
+    assert "Another run had this id before." in rows.nth(1).inner_text()
 
 
 def test_one_run(open_page: Opener, made: Made) -> None:

@@ -178,6 +178,7 @@ def test_hidden_steps(open_page: Opener, made: Made) -> None:
         "() => [...document.querySelectorAll('#list .id')].every(e => e.textContent === 'run_tools')"
     )
     page.locator("#list .run > summary").click()
+    page.locator("#list .life").wait_for()
     assert page.locator("#list .life .round b").all_inner_texts() == ["1"]
     page.locator("#list .life .below > summary").click()
     assert "now" in page.inner_text("#list .life tbody")
@@ -187,6 +188,66 @@ def test_status_of_its_own(open_page: Opener, made: Made) -> None:
     """A status that is none is shown as it is."""
     page = open_page(made.html, "#q=run_odd")
     assert page.inner_text("#list .outcome").strip() == "flying"
+
+
+@pytest.mark.parametrize("width", [320, 700, 1280])
+def test_long_status(open_page: Opener, width: int) -> None:
+    """A status of any length stays in its place, beside the bars and the findings, and is there in full on demand."""
+    status = "a_status_of_a_kind_that_nobody_has_heard_of_before"
+    page = open_page(page_of({"a.jsonl": [{**record("queued", colour="red"), "status": status}]}).html, width=width)
+    row = page.locator("#list .run > summary")
+    outcome = row.locator(".outcome span")
+    assert (outcome.get_attribute("title"), outcome.inner_text()) == (status, status)
+    boxes = [row.locator(part).bounding_box() for part in (".strip", ".outcome", ".found", ".who")]
+    for number, one in enumerate(boxes):
+        assert one is not None
+        assert one["width"] > 20
+        assert one["x"] + one["width"] <= width
+        for other in boxes[:number]:
+            assert other is not None
+            assert (
+                one["x"] >= other["x"] + other["width"]
+                or other["x"] >= one["x"] + one["width"]
+                or (one["y"] >= other["y"] + other["height"] or other["y"] >= one["y"] + one["height"])
+            )
+    spills = row.evaluate(
+        """row => [...row.querySelectorAll("*")].filter(e => e.scrollWidth > e.clientWidth + 1)
+        .filter(e => getComputedStyle(e).display !== "inline" && getComputedStyle(e).overflowX === "visible").length"""
+    )
+    assert spills == 0
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_pins_stay_inside(open_page: Opener, width: int) -> None:
+    """Pins of several findings hang over neither end of the axis, and none lies on another."""
+    broken = {"failed_at": CREATED + 1, "colour": "red", "flavour": "sweet"}
+    statuses = ("queued", "in_progress", "requires_action", "queued", "in_progress", "completed")
+    items = [
+        Observation({**record(status), **broken}, n, observed_s=CREATED + 3.0 * n)
+        for n, status in enumerate(statuses, 1)
+    ]
+    page = open_page(page_of({"a.jsonl": items}).html, width=width)
+    page.locator("#list .run > summary").click()
+    page.locator("#list .pin").first.wait_for()
+    track = page.locator(".track", has=page.locator(".pin")).bounding_box()
+    pins = [pin.bounding_box() for pin in page.locator(".pin").all()]
+    assert track is not None
+    assert len(pins) > 2
+    assert "," in page.locator(".pin").first.inner_text() or "–" in page.locator(".pin").first.inner_text()
+    spans = [(pin["x"], pin["x"] + pin["width"]) for pin in pins if pin is not None]
+    assert all(track["x"] <= left + 1 and right <= track["x"] + track["width"] + 1 for left, right in spans)
+    assert all(a[1] <= b[0] + 1 for a, b in pairwise(sorted(spans)))
+
+
+@pytest.mark.parametrize(("width", "cut"), [(320, True), (1280, False)])
+def test_wide_picture(open_page: Opener, made: Made, width: int, cut: bool) -> None:
+    """Where the lifecycle is wider than the screen, a line below it says so."""
+    page = open_page(made.html, width=width)
+    assert (
+        page.evaluate("() => { const e = document.querySelector('.picture'); return e.scrollWidth > e.clientWidth; }")
+        == cut
+    )
+    assert page.locator(".sideways").is_visible() == cut
 
 
 def test_paper(open_page: Opener, made: Made) -> None:

@@ -76,12 +76,18 @@ class TestExitCodes:
         ],
     )
     def test_nothing_checked(self, capsys: pytest.CaptureFixture[str], tmp_path: Path, data: bytes) -> None:
-        """A file without a run, empty, binary or broken, is 2, and a line says that nothing was checked."""
+        """A file without a run, empty, binary or broken, is 2, and that is said once, whatever the format."""
         (tmp_path / "a.jsonl").write_bytes(data)
         code, out, err = run(capsys, tmp_path / "a.jsonl")
-        assert code == 2
-        assert err == "runengine: nothing was checked: no run was found\n"
-        assert "nothing checked" in out or "not conforming" in out
+        assert (code, err) == (2, "")
+        around = b"msg_1" in data
+        said = "no run was found: 1 object around runs checked; " if around else "nothing checked: no run was found; "
+        assert out.splitlines()[-1].startswith(said)
+        assert out.count("no run was found") + out.count(" around ") == 1 + around
+        for argv in (("--format", "json"), ("-o", tmp_path / "report")):
+            code, _, err = run(capsys, tmp_path / "a.jsonl", *argv)
+            assert (code, err.count("\n")) == (2, 1)
+            assert err.startswith(f"runengine: {said}")
 
     def test_cannot_be_read(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         """What cannot be opened is named, one line each; the rest is checked, and the answer is 1; alone it is 2."""
@@ -98,10 +104,25 @@ class TestExitCodes:
             code, _, err = run(capsys, path)
             assert code == 2
             assert err.startswith(f"runengine: {path}: ")
-            assert len(err.splitlines()) == 2
+            assert len(err.splitlines()) == 1
         code, out, err = run(capsys, *missing, write(tmp_path / "a.jsonl", BAD), "--format", "jsonl")
         assert (code, found(out), len(err.splitlines())) == (1, [("RE202", 1)], len(missing))
-        assert run(capsys, tmp_path / "no.jsonl", write(tmp_path / "b.jsonl", *CLEAN))[0] == 1
+        code, out, _ = run(capsys, tmp_path / "no.jsonl", write(tmp_path / "b.jsonl", *CLEAN))
+        assert (code, out.partition(":")[0]) == (1, "clean, but 1 input was not read")
+
+    def test_given_twice(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """A file that is given twice, by whatever paths, is checked once, and that is said."""
+        path = write(tmp_path / "a.jsonl", BAD)
+        code, out, err = run(capsys, path, tmp_path, tmp_path / "." / "*.jsonl", "--format", "jsonl")
+        assert (code, found(out)) == (1, [("RE202", 1)])
+        assert err == f"runengine: {path}, {path}: given more than once, checked once\n"
+
+    def test_no_such_rule(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """A code that there is not is answered by the families that there are, in few words."""
+        path = write(tmp_path / "a.jsonl", BAD)
+        code, _, err = run(capsys, path, "--select", "RE9x")
+        assert (code, err.count("\n")) == (2, 2)
+        assert "no rule begins with 'RE9X'; there are RE101 to RE107, RE201 to RE2" in err
 
     @pytest.mark.parametrize(
         "argv",
@@ -188,6 +209,12 @@ class TestOptions:
             [],
             [("RE208", 1)],
         ]
+
+    def test_durations(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """A message gives a duration in the unit that people would use."""
+        row = {"observed_at": T0 - 3_089_820.25, "data": clean("queued", started_at=None)}
+        out = run(capsys, write(tmp_path / "a.jsonl", row), "--select", "RE208")[1]
+        assert "created_at lies 35.8 d after the observation that shows it" in out
 
     def test_forget_after(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         """A change after the end is found for as many ended runs as were asked for."""

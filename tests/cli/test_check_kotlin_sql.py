@@ -64,10 +64,10 @@ def test_a_corruption(
 
 
 def test_readers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A reader of files takes an address for a path, `kotlin-sql` a path for an address; each says so."""
+    """A reader of files takes no address, and `kotlin-sql` takes a path for an address; each says so."""
     url = filled(tmp_path / "a.db")
     code, _, err = check(capsys, "--reader", "json-lines", url)
-    assert (code, "No such file or directory" in err) == (2, True)
+    assert (code, "--reader json-lines reads files, and this is the address of a database" in err) == (2, True)
     code, _, err = check(capsys, "--reader", "kotlin-sql", str(tmp_path / "a.db"), url)
     assert (code, "expected sqlite:///FILE or postgresql://HOST/DATABASE" in err) == (1, True)
 

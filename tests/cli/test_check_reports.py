@@ -7,7 +7,9 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from runengine.cli import check
 from runengine.errors import MissingExtra
 from runengine.validation import Checker
+from runengine.validation.observations import Item
 from runengine.validation.readers import items_in
 from runengine.validation.reports import FORMATS
 from tests.cli.test_check import BAD, CLEAN, found, run, write
@@ -114,6 +117,20 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
+def lacking(problem: Exception) -> Callable[..., Iterator[Item]]:
+    """Reads what there is; of b.jsonl only the first item."""
+
+    def read(path: str, **options: Any) -> Iterator[Item]:
+        for item in items_in(path, **{**options, "skim": None}):
+            if path.endswith("b.jsonl") and isinstance(problem, MissingExtra):
+                raise problem
+            yield item
+            if path.endswith("b.jsonl"):
+                raise problem
+
+    return read
+
+
 class TestFiles:
     """What is written, is written whole; what is read, is not written."""
 
@@ -148,21 +165,36 @@ class TestFiles:
     def test_a_missing_extra(
         self, capsys: pytest.CaptureFixture[str], project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A file whose reader's library is missing is one line; the rest is checked; alone it is 2."""
-
-        def lacking(path: str, **options: object) -> object:
-            if path.endswith("b.jsonl"):
-                raise MissingExtra("reading Parquet", "readers")
-            return items_in(path, **options)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(check, "items_in", lacking)
-        write(project / "a.jsonl", *CLEAN)
-        write(project / "b.jsonl", *CLEAN)
+        """A file whose reader's library is missing is one line; the rest of its folder is checked; alone it is 2."""
+        monkeypatch.setattr(check, "items_in", lacking(MissingExtra("reading Parquet", "readers")))
+        for name in "abc":
+            write(project / f"{name}.jsonl", *CLEAN)
         told = "runengine: b.jsonl: reading Parquet needs pip install 'runengine[readers]'\n"
-        code, _, err = run(capsys, "b.jsonl", "a.jsonl")
-        assert (code, err) == (1, told)
-        code, _, err = run(capsys, "b.jsonl")
-        assert (code, err) == (2, f"{told}runengine: nothing was checked: no run was found\n")
+        for given in (["b.jsonl", "a.jsonl", "c.jsonl"], ["."], ["*.jsonl"]):
+            code, out, err = run(capsys, *given)
+            assert (code, out.partition(",")[0], err) == (1, "clean", told)
+            assert out.startswith("clean, but 1 input was not read: 2 runs on 2 threads, 6 observations; ")
+        code, out, err = run(capsys, "b.jsonl")
+        assert (code, err) == (2, told)
+        assert out.startswith("nothing checked: no run was found, 1 input was not read; ")
+
+    def test_a_file_that_breaks_off(
+        self, capsys: pytest.CaptureFixture[str], project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A disk that fails within a file is one line; what was read, and the rest of the folder, is checked."""
+        monkeypatch.setattr(check, "items_in", lacking(OSError(5, "Input/output error")))
+        for name in "abc":
+            write(project / f"{name}.jsonl", BAD, *CLEAN[1:])
+        code, out, err = run(capsys, ".", "--format", "jsonl")
+        assert (code, len(found(out)), err) == (1, 3, "runengine: b.jsonl: Input/output error\n")
+        assert "not conforming, and 1 input was not read: 3 runs" in run(capsys, ".")[1]
+        (ran,) = json.loads(run(capsys, ".", "--format", "sarif")[1])["runs"]
+        assert ran["invocations"] == [
+            {
+                "executionSuccessful": False,
+                "toolExecutionNotifications": [{"level": "error", "message": {"text": "1 input not read"}}],
+            }
+        ]
 
     def test_join(self, capsys: pytest.CaptureFixture[str], project: Path) -> None:
         """Joined files are one recording, and it is said what that means."""
@@ -265,6 +297,8 @@ class TestSettings:
         )
         code, out, _ = run(capsys, "old")
         assert (code, "; 0 errors" in out) == (0, True)
+        assert run(capsys, "old", "--no-settings", "--write-baseline", "known")[0] == 0
+        assert run(capsys, "old", "--baseline", "known")[2] == ""
         write(project / "b.jsonl", BAD)
         assert found(run(capsys, ".", "--format", "jsonl")[1]) == [("RE202", 1)]
 

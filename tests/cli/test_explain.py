@@ -38,7 +38,13 @@ class TestExplain:
             assert line in printed[0]
 
     @pytest.mark.parametrize(
-        ("asked", "near"), [("RE211", "RE210"), ("missing-stmap", "missing-stamp"), ("re11", "RE101")]
+        ("asked", "near"),
+        [
+            ("RE211", "RE210"),
+            ("missing-stmap", "missing-stamp"),
+            ("re11", "RE101"),
+            ("RE999", "RE501 to RE506, RE901;"),
+        ],
     )
     def test_suggestion(self, asked: str, near: str, capsys: pytest.CaptureFixture[str]) -> None:
         """An unknown code or name is 2, and the nearest is suggested."""

@@ -21,6 +21,7 @@ from runengine.dialects.documents import DIALECTS
 from runengine.validation import Checker
 from runengine.validation.explaining.lifeline import Lifelines
 from runengine.validation.readers import items_in
+from tests import samples
 from tests.validation.checking import as_lines, clean
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "explain-a-run.md"
@@ -67,7 +68,8 @@ class TestTimeline:
         wanted = [
             "run_1 on thread_1 (",
             "a.jsonl: 4 observations, some statuses may have been missed; created 20",
-            "1  +0 s           ○ queued           ×2, to line 2",
+            "1  +0 s           ○ queued           (create) ×2, to line 2",
+            "model gpt-4o; expires_at +600 s",
             "[ ◐ in_progress, by start: nobody saw it ]",
             "3  +",
             "● completed        (complete)",
@@ -98,7 +100,7 @@ class TestTimeline:
         """Each status is told by a symbol and by its name, an unknown one by its name."""
         write("a.jsonl", clean(status), {**clean(status), "status": "odd"})
         _, out, _ = said("--run", "run_1", "a.jsonl")
-        assert re.search(rf"1 .* [○◐◇◌●◑✗⊘⊗] {status}\n", out)
+        assert re.search(rf"1 .* [○◐◇◌●◑✗⊘⊗] {status} +\(\w+\)\n", out)
         assert re.search(r"2 .* \? odd\n", out)
 
     def test_foreign_text_is_made_plain(self, said: Said) -> None:
@@ -128,6 +130,39 @@ class TestTimeline:
         assert "\x1b" in shown[1]
         assert re.sub(r"\x1b\[[0-9;]*m", "", shown[1]) == shown[0]
 
+    def test_the_first_snapshot(self, said: Said) -> None:
+        """What a run's first snapshot holds is told, and before it the steps that nobody saw."""
+        write("a.jsonl", clean("completed"))
+        _, out, _ = said("--run", "run_1", "a.jsonl")
+        assert "[ ○ queued, by create: nobody saw it ]\n" in out
+        assert re.search(r"model gpt-4o; started_at \+\d+ s; completed_at \+\d+ s; 12 tokens \(7 in, 5 out\)\n", out)
+
+    def test_a_refused_call(self, said: Said) -> None:
+        """A refused call is told as that, and not as something that was found."""
+        answer = {"error": {"message": "Cannot cancel run with status 'completed'.", "type": "invalid_request_error"}}
+        refused = {"kind": "cancel", "http_status": 400, "run_id": "run_1", **answer}
+        write("a.jsonl", clean("completed"), refused)
+        _, out, _ = said("--run", "run_1", "a.jsonl")
+        assert "  · refused: cancel (400): Cannot cancel run with status 'completed'.\n" in out
+        assert "error:" not in out
+
+    @pytest.mark.parametrize("name", list(clean("in_progress")))
+    def test_any_field_may_go(self, said: Said, name: str) -> None:
+        """A field that is taken away is told, whichever it is; what the status cannot have goes of itself."""
+        kept = name in ("id", "status")
+        record = clean("in_progress", metadata={"a": "b"}, instructions="brief", max_prompt_tokens=300)
+        write("a.jsonl", record, record if kept else {**record, name: None})
+        code, out, _ = said("--run", "run_1", "a.jsonl")
+        assert code == 0
+        assert kept or record[name] is None or re.search(rf"{name} .* -> null", out)
+
+    def test_one_repair(self, said: Said) -> None:
+        """A finding says its cause, and the end what would mend the path: there are no two repairs."""
+        write("a.jsonl", clean("in_progress"), clean("completed"), clean("in_progress", started_at=samples.END_S + 1))
+        _, out, _ = said("--run", "run_1", "a.jsonl")
+        assert "life: it went on after its end" in out
+        assert out.count("drop line") == out.count("repair") == 1
+
     def test_json(self, said: Said) -> None:
         """--format json prints the same as data."""
         write("a.jsonl", clean("completed"), clean("in_progress"))
@@ -149,6 +184,27 @@ class TestInputs:
         code, out, _ = said("--run", "run_1", ".")
         assert (code, out.count("run_1 on ")) == (0, 2)
         assert "c.jsonl" not in out
+
+    def test_a_path_given_twice(self, said: Said) -> None:
+        """A recording is told once, however often it is given."""
+        write("a.jsonl", clean("queued", started_at=None), clean("in_progress"))
+        for more in ((), ("--join",)):
+            code, out, _ = said("--run", "run_1", *more, "a.jsonl", "*.jsonl", "a.jsonl")
+            assert (code, "2 observations" in out) == (0, True)
+
+    def test_joined(self, said: Said) -> None:
+        """With --join the recordings are one life, in the order they are given, each below its name."""
+        write("b.jsonl", clean("queued", started_at=None), clean("requires_action"))
+        write("a.jsonl", clean("completed", started_at=samples.START_S + 3))
+        code, out, _ = said("--run", "run_1", "--join", "b.jsonl", "a.jsonl")
+        assert (code, out.count("run_1 on ")) == (0, 1)
+        assert "b.jsonl, a.jsonl: 3 observations" in out
+        parts = ["─ b.jsonl ─", "◇ requires_action", "─ a.jsonl ─", "queued, by submit_tool_outputs", "● completed"]
+        assert [out.index(part) for part in parts] == sorted(out.index(part) for part in parts)
+        assert out.endswith("in each recording its path is legal\n")
+        assert "─" not in said("--run", "run_1", "--join", "b.jsonl")[1]
+        made = json.loads(said("--run", "run_1", "--join", "b.jsonl", "a.jsonl", "--format", "json")[1])
+        assert [life["recordings"] for life in made["lives"]] == [["b.jsonl", "a.jsonl"]]
 
     @pytest.mark.parametrize("dialect", ["julia", "typescript-instance", "azure"])
     def test_dialects(self, said: Said, dialect: str) -> None:
@@ -200,6 +256,7 @@ class TestMisuse:
             (("--run", "run_12", "--all", "x", "a.jsonl"), "do not go together"),
             (("--policy", "permissive", "RE101"), "--policy goes with --run ID"),
             (("--format", "json"), "--format goes with --run ID"),
+            (("--join", "RE101"), "--join goes with --run ID"),
             (("RE101", "RE102"), "one rule at a time"),
         ],
     )

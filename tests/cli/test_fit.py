@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from runengine.cli import fit, main
+from runengine.errors import MissingExtra
 from runengine.simulation import load_scenario, read_scenario
 from runengine.stores.opening import open_store
 from runengine.validation.readers import items_in
@@ -163,8 +164,20 @@ class TestMistakes:
         assert f"runengine: {tmp_path / 'a.json'}:1: " in err
         assert "120 runs in 2 recordings" in err
 
+    @pytest.mark.parametrize(
+        ("problem", "said"),
+        [
+            (OSError(5, "Input/output error"), "Input/output error"),
+            (MissingExtra("reading it", "readers"), "reading it needs pip install 'runengine[readers]'"),
+        ],
+    )
     def test_a_file_that_fails_while_it_is_read(
-        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        problem: Exception,
+        said: str,
     ) -> None:
         """It is named by its own path, what it gave until then is kept, and the rest of the folder is read."""
         first, _ = Path(write(tmp_path / "a.jsonl")), write(tmp_path / "b.jsonl")
@@ -173,13 +186,13 @@ class TestMistakes:
         def failing(path: str, **how: Any) -> Any:
             for number, item in enumerate(whole(path, **how)):
                 if path == str(first) and number == 20:
-                    raise OSError(5, "Input/output error")
+                    raise problem
                 yield item
 
         monkeypatch.setattr(fit, "items_in", failing)
         code, _, err = run(capsys, tmp_path)
         assert code == 1
-        assert f"runengine: {first}: Input/output error\n" in err
+        assert f"runengine: {first}: {said}\n" in err
         assert "in 2 recordings" in err
 
     def test_nothing_can_be_read(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

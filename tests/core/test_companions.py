@@ -21,7 +21,7 @@ def test_steps_and_messages(table: Lifecycle, stamps: dict[str, str | None]) -> 
     for before in table.statuses:
         for after in table.statuses:
             assert ((before, after) in table.edges or before == after) == may_follow(before, after)
-    assert table.stamps == {s: (n,) for s, n in stamps.items() if n}
+    assert {s: names[0] for s, names in table.stamps.items()} == {s: n for s, n in stamps.items() if n}
     assert table.initial == "in_progress"
     assert table.terminal == tuple(status for status in table.statuses if stamps[status])
 

@@ -16,7 +16,7 @@ from runengine.validation.observations import Item
 from tests.recall.files import written
 from tests.validation.mixtures import MIXTURES, Mixture, items_of_file
 
-FEW = settings(max_examples=settings().max_examples // 2)
+FEW = settings(max_examples=settings().max_examples // 5)
 limits = st.fixed_dictionaries(
     {"runs_max": st.integers(1, 8) | st.just(100), "stale_after_s": st.none() | st.floats(0.1, 100) | st.just(1e6)}
 )

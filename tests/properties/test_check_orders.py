@@ -26,7 +26,7 @@ from tests.validation.checking import check_bytes
 from tests.validation.mixtures import Mixture, items_of_file, mixtures
 
 AS_SETS = ("RE404", "RE501")
-FEW = settings(max_examples=settings().max_examples // 3)
+FEW = settings(max_examples=settings().max_examples // 8)
 """An example here is eight runs checked several times."""
 
 Said = Counter[tuple[object, ...]]
@@ -124,7 +124,7 @@ def held_apart(mixture: Mixture, chance: Random, *, bare: bool) -> None:
         assert alone == {n: found for n, found in first.items() if n == number}
 
 
-@settings(max_examples=settings().max_examples // 10)
+@settings(max_examples=settings().max_examples // 30)
 @given(st.data(), st.randoms(use_true_random=False))
 def test_files_in_any_order(data: st.DataObject, chance: Random) -> None:
     """Files in any order, or their folder as a whole: of each file the same is said as of it alone."""

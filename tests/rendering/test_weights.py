@@ -162,6 +162,35 @@ class TestSvg:
         assert seen["queued"] == ["queued", "12,345"]
         assert seen["failed"] == ["failed", "never seen"]
 
+    @pytest.mark.parametrize("count", [1, 1_234_567])
+    def test_exits_point_at_their_target(self, count: int) -> None:
+        """An undeclared edge out of a terminal status leaves its own box and points sideways, at the target's name."""
+        odd = {
+            ("completed", "requires_action"): Odd(count),
+            ("failed", "queued"): Odd(2),
+            ("failed", "expired"): Odd(3),
+        }
+        text = render(weighted(graph_of(PRACTICAL), {}, odd))
+        boxes = drawn(text).boxes
+        said = {}
+        for group in groups(text, "exit"):
+            box, (down, across) = boxes[group.attrib["data-source"]], segments(line_of(group).attrib["d"])
+            assert box.left < down.left < box.right
+            assert down.top == box.bottom
+            assert across.top == across.bottom
+            label = next(el for el in group.iter(f"{SVG}text"))
+            assert down.left == across.left < across.right < _area(label)[1].left
+            said[group.attrib["data-source"]] = label.text
+        assert said == {"completed": "requires_action 1" if count == 1 else "requires_action", "failed": "2 statuses 5"}
+
+    @pytest.mark.parametrize("stay_s", [None, 2.0])
+    def test_key(self, stay_s: float | None) -> None:
+        """The legend says what the numbers are, of an edge and of a box, and of stays where there are any."""
+        text = render(weighted(graph_of(DOCUMENTED), {("queued", "in_progress"): Weight(8, stay_s)}))
+        assert "on an edge: how often it was taken" in text
+        assert "in a box: how many snapshots show it" in text
+        assert ("the median stay before it</" in text or "the median stay before it;" in text) == (stay_s is not None)
+
 
 class TestText:
     """DOT, Mermaid and Markdown."""

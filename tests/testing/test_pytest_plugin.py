@@ -92,6 +92,13 @@ class TestRecordings:
         run("--runengine-cassettes=cassettes", "-k", "good or own").assert_outcomes(passed=2, deselected=3)
         run("--runengine-cassettes=cassettes", "test_own.py").assert_outcomes(passed=3, failed=1, skipped=1)
 
+    def test_other_documents(self, run: Run, folder: Path) -> None:
+        """A document of another kind beside the recordings is skipped; one that is given by name fails."""
+        (folder / "package.json").write_text('{"name": "left-pad"}')
+        result = run("--runengine-cassettes=cassettes", "-rs")
+        assert "no run is in it" in result.stdout.str()
+        run("--runengine-cassettes=cassettes/package.json").assert_outcomes(failed=1)
+
     def test_one_of_them(self, run: Run, folder: Path) -> None:
         """An argument below the folder chooses: a file, a folder, or a test by its id."""
         for chosen in ("cassettes/good.jsonl", "cassettes/below", "cassettes/good.jsonl::conforms"):
@@ -256,7 +263,35 @@ class TestFixture:
         assert "AssertionError: the recording does not conform" in out
         assert "no step leads from cancelling to in_progress" in out
         assert "conforming.py" not in out
-        assert "nothing checked" in out
+        assert "AssertionError: nothing was checked: no run is in the recording" in out
+
+    def test_what_is_no_recording(self, run: Run, pytester: pytest.Pytester) -> None:
+        """What cannot be read, and what is no recording, is an error at the caller's line, in a few lines."""
+        pytester.makepyfile(
+            test_own="""
+            def test_gone(assert_conforms):
+                assert_conforms("nosuch.jsonl")
+
+            def test_number(assert_conforms):
+                assert_conforms(3)
+
+            def test_objects(assert_conforms):
+                assert_conforms([object()])
+
+            def test_policy(assert_conforms):
+                assert_conforms([], policy="strict")
+            """
+        )
+        result = run()
+        result.assert_outcomes(failed=4)
+        out = result.stdout.str()
+        assert "TraceUnreadable: nosuch.jsonl: No such file or directory" in out
+        assert "NoRecording: expected a path, text, or run objects; got int" in out
+        assert "NoRecording: expected run objects; object is none" in out
+        assert "ValueError: " in out
+        for inner in ("conforming.py", "inputs.py", "checker.py", "pytest_plugin.py", "table.py"):
+            assert inner not in out
+        assert len(result.outlines) < 70
 
 
 def test_cassettes_of_vcrpy(run: Run, pytester: pytest.Pytester) -> None:

@@ -99,7 +99,8 @@ def test_stale(tmp_path: Path) -> None:
         ("a", "RE202", 1),
         ("a", "RE203", 1),
     ]
-    assert [known.code for known, _ in baseline.stale(lambda code: code == "RE203")] == ["RE203"]
+    assert [known.code for known, _ in baseline.stale(lambda _, code: code == "RE203")] == ["RE203"]
+    assert baseline.stale(lambda path, _: path != str(tmp_path / "a")) == []
     baseline.knows(found[1])
     assert [known.code for known, _ in baseline.stale()] == ["RE202"]
 

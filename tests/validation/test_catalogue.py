@@ -7,6 +7,7 @@ import re
 import pytest
 
 from runengine.validation import RULES, Rule
+from runengine.validation.catalogue import families
 from tests.validation.checking import check_example
 
 DESIGN = """
@@ -68,3 +69,10 @@ def test_text(rule: Rule) -> None:
     for text in (rule.says, rule.why, rule.source):
         assert text.endswith(".")
     assert "FACTS" in rule.source or "DESIGN" in rule.source
+    assert not re.search(r"FACTS|DESIGN|Part [A-Z]|§", rule.hint or ""), "a source tells nobody what to do"
+
+
+def test_families() -> None:
+    """The families name the first and the last code of each hundred."""
+    assert families().startswith("RE101 to RE107, RE201 to RE210, ")
+    assert families().endswith(", RE901")

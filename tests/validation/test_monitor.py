@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -49,6 +48,27 @@ class TestObserving:
         assert (violation.code, violation.line) == ("RE104", 2)
         assert [v.code for v in monitor.observe([{"no": "run"}])] == ["RE901"]
         assert monitor.summary.observations == 4
+
+    @pytest.mark.parametrize("made", [str, str.encode])
+    def test_text(self, made: Callable[[str], str | bytes]) -> None:
+        """JSON as text or bytes is read as a line of a recording is; what cannot be read is RE901, blank is nothing."""
+        monitor = Monitor()
+        assert monitor.observe(made(json.dumps(clean("completed")))) == ()
+        (violation,) = monitor.observe(made(json.dumps({"data": clean("in_progress")})))
+        assert (violation.code, violation.line) == ("RE103", 2)
+        (unread,) = monitor.observe(made("{half"))
+        assert (unread.code, unread.line, unread.found) == ("RE901", 3, "{half")
+        assert monitor.observe(made(" \n")) == ()
+        assert monitor.observe(b"\xff{}")[0].code == "RE901"
+        assert monitor.observe("\ud800")[0].code == "RE901"
+
+    @pytest.mark.parametrize("wrong", [None, 3, 1.5, True, (), {1}, object(), Observation, bytearray(b"{}")])
+    def test_anything_else(self, wrong: Any) -> None:
+        """Anything else is refused, with what is expected, and counts as nothing."""
+        monitor = Monitor()
+        with pytest.raises(TypeError, match=f"expected an item of a reader, or JSON .* got {type(wrong).__name__}"):
+            monitor.observe(wrong)
+        assert monitor.observe(SPOILED)[0].line == 1
 
     @pytest.mark.parametrize(
         "item",
@@ -111,7 +131,9 @@ class TestForgetting:
         monitor.observe(seen(1, "in_progress", 1_700_000_010))
         monitor.observe(seen(2, "in_progress", time))
         assert len(monitor) == 2
-        monitor.observe(seen(3, "in_progress", 1_700_000_030))
+        monitor.observe(seen(3, "in_progress", 1_700_000_020))
+        assert monitor.evicted["stale"] == 0
+        monitor.observe(seen(3, "in_progress", 1_700_000_021))
         assert monitor.evicted["stale"] == 2
 
     def test_ended(self) -> None:
@@ -145,21 +167,6 @@ class TestStreams:
         monitor.observe(item, stream="a")
         monitor.observe(seen(1, "completed"))
         assert monitor.observe(StreamEnd(line=0, done=True), stream="a") == ()
-
-
-def test_threads() -> None:
-    """Observed from many threads at a time, every observation is counted and every run is checked for itself."""
-    monitor = Monitor()
-
-    def live(run: int) -> int:
-        found = [
-            v for status in ("queued", "in_progress", "completed", "queued") for v in monitor.observe(seen(run, status))
-        ]
-        return len([v for v in found if v.code == "RE103"])
-
-    with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(live, range(200))) == {1}
-    assert (monitor.summary.observations, monitor.summary.runs) == (800, 200)
 
 
 def assert_cut_anywhere(items: Sequence[Item]) -> None:

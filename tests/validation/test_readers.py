@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runengine.validation.readers import json_document, json_lines
+from runengine.validation.readers import json_document, json_lines, sse
+from runengine.validation.readers.reader import FORMS
+from runengine.validation.readers.registry import FILE_READERS
 from tests.validation.checking import as_lines, check_bytes, check_lines, clean, codes
 
 BAD = clean("queued", failed_at=clean("failed")["failed_at"])
@@ -97,6 +99,27 @@ class TestUnreadableLines:
         assert "the rest was not read" in checked.violations[-1].message
         assert outline(BAD_TEXT + b"\n" + garbage + BAD_TEXT)[-2:] == [("RE901", 251), ("RE202", 252)]
         assert outline(garbage, path="a.sse")[-1] == ("RE901", 0)
+
+    @pytest.mark.parametrize(
+        ("path", "data", "hints"),
+        [
+            ("a.jsonl", b"hello\nid,status\n" + BAD_TEXT + b"\nhello\n", [FORMS, None, None]),
+            ("a.jsonl", BAD_TEXT + b"\nhello\n", [None]),
+            ("a.jsonl", b"PK\x03\x04\0\0", [FORMS]),
+            ("a.sse", b"hello\nid,status\n", [sse.HINT, None]),
+            ("a.sse", b"event: done\ndata: [DONE]\n\nhello\n", [None]),
+        ],
+    )
+    def test_what_may_be_done(self, path: str, data: bytes, hints: list[str | None]) -> None:
+        """Where nothing could be read before it, a bad line says once which forms there are; later ones say nothing."""
+        found = check_bytes(data, path=path, select=("RE901",)).violations
+        assert [violation.hint for violation in found] == hints
+
+    def test_every_form_is_named(self) -> None:
+        """No reader of files is left out of what may be done."""
+        names = {"json": "JSON,", "json-lines": "JSON Lines", "sse": "event streams", "parquet": "Parquet"}
+        named = {"vcr": "VCR", "har": "HAR", "azure": "Azure", **names}
+        assert all(named[name] in FORMS for name in FILE_READERS)
 
     def test_message_says_where_and_what(self) -> None:
         """The message of a broken line says what is wrong, and shows the beginning of the line."""
@@ -291,6 +314,11 @@ class TestStreams:
         crlf = (self.GOOD + event + self.GOOD + self.DONE).replace(b"\n", b"\r\n")
         assert outline(crlf, path="a.sse", select=("RE901", "RE202")) == found
 
+    def test_nothing_to_end(self) -> None:
+        """Of a stream of which no event can be read no end is missed; of one with a good event it is."""
+        assert outline(b"data: nonsense\n\ndata: {\n", path="a.sse") == [("RE901", 1), ("RE901", 3)]
+        assert ("RE404", 4) in outline(self.GOOD + b"data: nonsense\n", path="a.sse")
+
     def test_order_of_lines(self) -> None:
         """A bad line inside an event is named after what is wrong with the event, which begins before it."""
         event = b"event: thread.run.queued\nnonsense\ndata: " + BAD_TEXT + b"\n\n"
@@ -312,3 +340,16 @@ class TestStreams:
         text = b": hello\nid: 1\nretry: 5\nevent: thread.message.delta\ndata: {}\n\nevent: x\ndata: {}\n\n" + self.DONE
         checked = check_bytes(text)
         assert (codes(checked), checked.summary.companions, checked.summary.passed) == ([], 1, 1)
+
+
+def test_a_document_is_read_in_pieces() -> None:
+    """A document is never asked for all at once, for which there would be room made: a small one costs little."""
+
+    class Asked(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert size is not None
+            assert 0 < size <= 1024 * 1024
+            return super().read(size)
+
+    text = json.dumps({"data": [clean("queued")]}).encode()
+    assert len(list(json_document.read_json_document(Asked(text)))) == 1

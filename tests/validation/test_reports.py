@@ -148,6 +148,16 @@ class TestText:
         assert verdict(summary).startswith("not conforming: ")
         assert verdict(Summary()).startswith("nothing checked: ")
 
+    def test_what_was_not_read(self) -> None:
+        """The verdict says how much was not read, whatever it is."""
+        assert verdict(Summary(observations=1, unread=1)).startswith("clean, but 1 input was not read: 0 runs")
+        summary = Summary(observations=1, unread=2)
+        summary.violations["error"] += 1
+        assert verdict(summary).startswith("not conforming, and 2 inputs were not read: 0 runs")
+        assert verdict(Summary(unread=2)).startswith("nothing checked: no run was found, 2 inputs were not read; ")
+        around = Summary(companions=2, unread=1)
+        assert verdict(around).startswith("no run was found: 2 objects around runs checked, 1 input was not read; ")
+
 
 def test_order() -> None:
     """Findings come in the order of lines, and of codes within a line."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
 import pytest
@@ -107,6 +107,40 @@ class TestOverlap:
                 assert "while" not in found.message
                 assert {"run_1": "run_2", "run_2": "run_1"}[wanted] in found.message
 
+    def test_either_end_decides(self) -> None:
+        """What two runs' observations prove is not said where either is seen to have ended before, in any order."""
+        one = (seen(living(1, 0, 1), 2), seen(living(1, 0, 1), 20), seen(ended(1, 0, 1), 21))
+        other = (seen(living(2, 0, 1), 2), seen(living(2, 0, 1), 20))
+        for places in combinations(range(5), 2):
+            first, second = iter(one), iter(other)
+            assert overlapping(check_lines(*(next(second if n in places else first) for n in range(5)))) == []
+        assert len(overlapping(check_lines(*one[:2], *other))) == 1
+
+    def test_first_observed_after_the_other(self) -> None:
+        """A run that was not observed while the other one was is no witness against it, whatever its created_at."""
+        lines = (seen(living(1, 0, 1), 2), seen(living(1, 0, 1), 15), seen(living(2, 4, 4), 30))
+        assert overlapping(check_lines(*lines)) == []
+
+    def test_said_once_of_a_run(self) -> None:
+        """However many earlier runs a run met, it is said once of it, whatever the order of the lines."""
+        many = [living(n, n, n + 20) for n in range(12)]
+        for lines in (many, many[::-1], many[6:] + many[:6], many[::2] + many[1::2]):
+            runs = [run for run, _ in overlapping(check_lines(*lines))]
+            assert sorted(map(str, runs)) == sorted(f"run_{n}" for n in range(1, 12))
+            assert overlapping(check_lines(*lines, skim=False)) == overlapping(check_lines(*lines))
+
+    def test_the_first_created_is_named(self) -> None:
+        """Of several earlier runs that are known when it is said, the message names the one created first."""
+        for first in permutations([ended(n, n, 20) for n in (1, 2, 3)]):
+            last = [v for v in check_lines(*first, ended(4, 4, 20)).violations if v.run_id == "run_4"]
+            assert ["run_1" in v.message for v in last] == [True]
+
+    def test_another_created_at_proves_nothing(self) -> None:
+        """A snapshot that says of its run another created_at than the first one did is no witness."""
+        strange = record("in_progress", created_at=CREATED + 50, started_at=CREATED + 60, expires_at=CREATED + 600)
+        checked = check_lines(living(1, 0, 0), {**strange, "id": "run_1"}, ended(2, 20, 30))
+        assert [(v.code, v.run_id) for v in checked.violations] == [("RE204", "run_1")]
+
     def test_what_is_wrong_proves_nothing(self) -> None:
         """A record whose stamps are out of order is no witness."""
         assert {v.code for v in check_lines(ended(1, 0, 5), ended(2, 4, 3)).violations} == {"RE203"}
@@ -118,9 +152,15 @@ class TestOverlap:
         late = ended(999, 30 * RUNS_MAX - 8, 30 * RUNS_MAX)
         assert overlapping(check_lines(*turns, late)) == [("run_999", 3 * RUNS_MAX + 1)]
 
+    def test_the_one_that_is_open_is_compared(self) -> None:
+        """Of more runs than are compared, one that has not ended is dropped last."""
+        turns = [ended(n, n, n) for n in range(1, 2 * RUNS_MAX)]
+        checked = check_lines(living(0, 0, 500), *turns, skew_s=0)
+        assert [run for run, _ in overlapping(checked)] == [f"run_{n}" for n in range(1, 2 * RUNS_MAX)]
+
 
 lives = st.lists(
-    st.tuples(st.integers(0, 12), st.integers(0, 4), st.integers(0, 6) | st.none()), min_size=2, max_size=4
+    st.tuples(st.integers(0, 12), st.integers(0, 4), st.integers(0, 6) | st.none()), min_size=2, max_size=12
 )
 
 
@@ -158,9 +198,9 @@ def test_any_interleaving(drawn: list[Life], polled: bool, data: st.DataObject) 
 
 def by_hand(drawn: list[Life]) -> set[str | None]:
     """The runs that the stamps prove to overlap an earlier one."""
-    spans = [(begun, begun + wait + (work or 0), n) for n, (begun, wait, work) in enumerate(drawn)]
+    spans = [(begun, begun + wait + (work or 0), f"run_{n}") for n, (begun, wait, work) in enumerate(drawn)]
     return {
-        f"run_{max((a[0], a[2]), (b[0], b[2]))[1]}"
+        max((a[0], a[2]), (b[0], b[2]))[1]
         for a in spans
         for b in spans
         if a[2] < b[2] and a[0] + SKEW_S < b[1] and b[0] + SKEW_S < a[1]

@@ -104,7 +104,7 @@ def _left_open(tools: bool, recording: Recording, chance: Chance) -> Recording |
     draft = Draft(recording)
     ends = [n for n in _ends_of(recording, STEP) if _calls_tools(recording.rows[n]) == tools]
     last = len(draft) - 1
-    if not ends or last < 0 or not draft.ended(last):
+    if not ends or last < 0 or not draft.ended(last) or draft.status(last) == "expired":
         return None
     draft.drop(chance.pick(ends))
     draft.mark(last)
@@ -147,7 +147,11 @@ def _again(kind: str, word: str, status: str, recording: Recording, chance: Chan
     row = draft.rows[place]
     shown = whole(row, kind)
     assert shown is not None
-    stamps = {"completed_at": None, **({"failed_at": shown["completed_at"]} if status == "failed" else {})}
+    stamps: dict[str, JSON] = {"completed_at": None}
+    if status == "failed":
+        stamps.update(failed_at=shown["completed_at"], last_error={"code": "server_error", "message": "It failed."})
+    elif status == "incomplete":
+        stamps.update(incomplete_at=shown["completed_at"], incomplete_details={"reason": "run_failed"})
     draft.add_row(place, row.changed(event=f"{kind}.{word}", data={**shown, "status": status, **stamps}, broken=True))
     return draft.made()
 
@@ -211,7 +215,7 @@ OBJECT_FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         name="step_left_open",
         family="objects",
-        says="The run ends while its message_creation step has not.",
+        says="The run ends, otherwise than by expiring, while its message_creation step has not.",
         breaks=("RE503",),
         may=("RE505",),
         views=_STREAM,
@@ -220,7 +224,7 @@ OBJECT_FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         name="tool_step_left_open",
         family="objects",
-        says="The run ends while a step that called tools has not.",
+        says="The run ends, otherwise than by expiring, while a step that called tools has not.",
         breaks=("RE503",),
         may=("RE505",),
         views=_STREAM,

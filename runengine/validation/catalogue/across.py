@@ -36,7 +36,7 @@ ACROSS_RULES: Final[tuple[Rule, ...]] = (
         name="overlapping-runs",
         severity="error",
         says="At most one run of a thread is active at a time. Said only where stamps, or times of observation, prove "
-        "that two were, for longer than clocks may differ (--skew), of the one created later.",
+        "that two were, for longer than clocks may differ (--skew), once of each run that was created later.",
         why="Two active runs write messages into one thread, and neither has read the other's.",
         source="FACTS §6.2 (the thread's lock), §3 (the refusal); DESIGN §4.",
         hint="Look for a create that did not check the thread, or a retried create.",
@@ -68,8 +68,8 @@ ACROSS_RULES: Final[tuple[Rule, ...]] = (
         code="RE503",
         name="step-open-at-end",
         severity="error",
-        says="When a run ends, its steps have ended before. Checked in streams; and of a polled step where it is seen "
-        "in_progress later than its run's end, stale reads allowed for.",
+        says="When a run ends, its steps have ended before; where it expires, they expire with it. Checked in streams; "
+        "and of a polled step where it is seen in_progress later than its run's end, stale reads allowed for.",
         why="Nothing ends such a step any more, and whoever waits for it waits for ever.",
         source="FACTS B7: at run.completed nothing is open; §4: a step expires with its run.",
         breaks=_told(*_OPENED, _WRITTEN),
@@ -96,8 +96,10 @@ ACROSS_RULES: Final[tuple[Rule, ...]] = (
         name="step-illegal-transition",
         severity="error",
         says="A step keeps to its table: statuses, one own stamp for each ending, nothing after it. Its event "
-        "names its status; its pieces lie between its creation and its end; it begins while its run is in progress, "
-        "after the last one's end; a call is answered once, with what was submitted, before the step is completed.",
+        "names its status; its type is that of its details, its stamps are seconds, and what fails has an error; usage "
+        "adds up. Its pieces lie between its creation and its end; it begins while its run is in progress, after the "
+        "last one's end; its calls are those of the required_action, and each is answered once, with what was "
+        "submitted, before the step is completed.",
         why="A step is what a client shows of the work, and what tool outputs are matched to.",
         source="FACTS §4 (the published diagram of steps), §3, B7, C7.",
         breaks=_told(*_OPENED, _WRITTEN, _STEPPED, ("thread.run.step.failed", step("failed"))),
@@ -107,9 +109,10 @@ ACROSS_RULES: Final[tuple[Rule, ...]] = (
         code="RE506",
         name="message-illegal-transition",
         severity="error",
-        says="A message that a run writes keeps to its table: statuses, stamps, nothing after its end. Its event names "
-        "its status; its pieces lie between its creation and its end; it is written inside the message_creation step "
-        "that names it, and has ended when that step and its run have.",
+        says="A message that a run writes keeps to its table: statuses, stamps, nothing after its end; it has "
+        "incomplete_details where it is incomplete, and only there. Its event names its status; its pieces lie between "
+        "its creation and its end; it is written inside the message_creation step that names it, and has ended when "
+        "that step and its run have.",
         why="A message that changes after it was whole has been read already.",
         source="FACTS §4, B7.",
         breaks=_told(*_OPENED, _STEPPED, _WRITTEN),

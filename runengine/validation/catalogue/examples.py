@@ -106,7 +106,8 @@ def step(status: str, **changes: Any) -> dict[str, Any]:
     """
     made = _beside("step_1", "thread.run.step", STEP, status)
     creation = {"type": "message_creation", "message_creation": {"message_id": "msg_1"}}
-    return {**made, "type": "message_creation", "step_details": creation, "last_error": None, "usage": None, **changes}
+    error = _VALUES["last_error"] if status == "failed" else None
+    return {**made, "type": "message_creation", "step_details": creation, "last_error": error, "usage": None, **changes}
 
 
 def message(status: str, **changes: Any) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def message(status: str, **changes: Any) -> dict[str, Any]:
 
 
 def _beside(name: str, kind: str, table: Lifecycle, status: str) -> dict[str, Any]:
-    stamps = {stamp: CREATED + 4 if owner == status else None for owner, (stamp,) in table.stamps.items()}
+    stamps = {stamp: CREATED + 4 if owner == status else None for owner, (stamp, *_) in table.stamps.items()}
     ids = {"run_id": "run_1", "thread_id": "thread_1", "assistant_id": "asst_1"}
     return {"id": name, "object": kind, "created_at": CREATED + 2, **ids, "status": status, **stamps}
 

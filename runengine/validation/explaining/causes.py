@@ -12,22 +12,24 @@ a lost observation or an illegal jump: that is `either`. Source: DESIGN §5; FAC
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from attrs import frozen
 
-from runengine.core.fields import END_STAMPS, IDENTITY, IMMUTABLE
+from runengine.core.fields import END_STAMPS, FIELDS
 from runengine.core.statuses import QUEUED
 from runengine.core.table import TERMINAL, Policy
 from runengine.validation.catalogue import RULES
-from runengine.validation.explaining.gaps import NEVER, Shown, shown_of, steps_between
+from runengine.validation.explaining.foreign import UNWRITTEN, differing, fault_of_value
+from runengine.validation.explaining.gaps import NEVER, Shown, best_steps, shown_of, steps_between
 from runengine.validation.explaining.repair import Edit, Repair, repair
 from runengine.validation.findings import Finding
 from runengine.validation.memory import Mark, Seen
 from runengine.validation.observations import Observation
 
-__all__ = ["EXPLAINED", "Cause", "Origin", "cause_of", "explained"]
+__all__ = ["EXPLAINED", "Cause", "Origin", "cause_of", "explained", "without_repair"]
 
 Origin = Literal["delivery", "life", "either"]
 """Where a fault lies: on the way into the recording, in the run itself, or in one of them and nobody can say which."""
@@ -37,7 +39,9 @@ EXPLAINED: Final = frozenset(
 )
 """The rules whose findings have a cause: those that compare a snapshot with the run's snapshots before it."""
 
-_UNWRITTEN: Final = frozenset((*IDENTITY, *IMMUTABLE, "created_at"))
+_FEW: Final = 2
+"""So many fields that no event writes differ together in another run's record; one alone may be a wrong value."""
+
 _TAIL: Final = 7
 """So many snapshots before the one at fault are looked at for a repair; the whole trail, for one like it."""
 
@@ -46,6 +50,11 @@ _FAULTS: Final = 1
 
 _LOST_MAX: Final = 2
 """More observations than these are not thought to be lost in a row."""
+
+
+_MEND: Final = "; cheapest repair: "
+_RIGHT: Final = "; this snapshot is right"
+_MENDED: Final = re.compile(f"{_MEND}[^;.]*")
 
 
 @frozen(kw_only=True)
@@ -69,7 +78,7 @@ class Cause:
     @property
     def hint(self) -> str:
         """All of it in one line."""
-        mend = f"; cheapest repair: {self.repair}" if self.repair else ""
+        mend = f"{_MEND}{self.repair}" if self.repair else ""
         return f"{self.origin}: {self.says}{mend}"
 
 
@@ -101,6 +110,20 @@ def explained(finding: Finding, seen: Seen, item: Observation, policy: Policy, c
     return finding._replace(hint=hint)
 
 
+def without_repair(hint: str, given_up: bool = False) -> str:
+    """A hint without the repair, which knows only what stands above: for where the repair of the whole path is told.
+
+    Args:
+        hint: As `explained` makes it.
+        given_up: That repair gives the snapshot up, or moves it: then nothing is said of its being right.
+
+    Example:
+        >>> without_repair("life: no row leads here; cheapest repair: drop line 3; --policy permissive allows it")
+        'life: no row leads here; --policy permissive allows it'
+    """
+    return _MENDED.sub("", hint.replace(_RIGHT, "") if given_up else hint)
+
+
 def cause_of(finding: Finding, seen: Seen, item: Observation, policy: Policy, complete: bool) -> Cause | None:
     """What a finding comes from; None where it is not about the run's way.
 
@@ -124,15 +147,11 @@ def cause_of(finding: Finding, seen: Seen, item: Observation, policy: Policy, co
     code, trail = finding.code, seen.trail
     if code not in EXPLAINED or not trail or finding.field == "expires_at":
         return None
-    if finding.field in _UNWRITTEN:
-        return Cause(
-            origin="delivery",
-            says=f"foreign: no event changes {finding.field}, so the record is another run's, or made of two",
-        )
     now: Mark = (item.line, item.record["status"], item.record.get("started_at"))
     shown = shown_of((*trail, now))
-    case = _Case(finding, trail, _tail(trail, shown, policy, complete), shown, item, seen.observed_s, policy, complete)
-    return next(cause for ask in _QUESTIONS if (cause := ask(case)) is not None)
+    case = _Case(finding, seen, _tail(trail, shown, policy, complete), shown, item, policy, complete)
+    asked = _OF_FIELDS if finding.field in UNWRITTEN else _QUESTIONS
+    return next(cause for ask in asked if (cause := ask(case)) is not None)
 
 
 def _tail(trail: Sequence[Mark], shown: Sequence[Shown], policy: Policy, complete: bool) -> Sequence[Mark]:
@@ -151,24 +170,38 @@ class _Case(NamedTuple):
     """What is asked about."""
 
     finding: Finding
-    trail: Sequence[Mark]
+    seen: Seen
     tail: Sequence[Mark]
     shown: tuple[Shown, ...]
     item: Observation
-    seen_s: float | None
     policy: Policy
     complete: bool
 
     @property
+    def trail(self) -> Sequence[Mark]:
+        """The snapshots before it."""
+        return self.seen.trail
+
+    @property
+    def before(self) -> dict[str, Any]:
+        """The record before it."""
+        return {} if self.seen.point is None else self.seen.point.record
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Sound values of both records that no event could have changed."""
+        return differing(self.before, self.item.record, self.item.observed_s) if self.before else ()
+
+    @property
     def went_back(self) -> bool:
         """It was observed before the snapshot above it."""
-        at_s = self.item.observed_s
-        return at_s is not None and self.seen_s is not None and at_s < self.seen_s
+        at_s, seen_s = self.item.observed_s, self.seen.observed_s
+        return at_s is not None and seen_s is not None and at_s < seen_s
 
     @property
     def has_own_time(self) -> bool:
         """A history's time is that of the event: it says itself that this came later."""
-        known = self.item.observed_s is not None and self.seen_s is not None
+        known = self.item.observed_s is not None and self.seen.observed_s is not None
         return known and not self.went_back and self.item.source == "history"
 
     @property
@@ -198,6 +231,51 @@ class _Case(NamedTuple):
         return Cause(origin=origin, says=says, repair=(mended or self.mended).text)
 
 
+def _wrong_value(case: _Case) -> Cause | None:
+    """The value is wrong whatever the run did, here or in the snapshot above: another finding speaks of it."""
+    name = case.finding.field
+    if name not in FIELDS or name == "status" or not case.before:
+        return None
+    columns = case.item.columns
+    code = fault_of_value(case.item.record, name, case.item.observed_s, columns)
+    if code is not None:
+        return Cause(origin="either", says=f"the value itself is wrong ({code}), and tells nothing of the run's way")
+    code = fault_of_value(case.before, name, None, columns)
+    if code is None:
+        return None
+    return Cause(origin="either", says=f"it follows from the fault in the snapshot above, a wrong value ({code})")
+
+
+def _foreign(case: _Case) -> Cause | None:
+    """What no event writes differs, and more than one wrong value is needed to explain it."""
+    names = case.differing
+    if not names or (len(names) < _FEW and not case.mended.edits):
+        return None
+    what = f"no event changes {names[0]}, and the run's path has no place for the record either"
+    if len(names) >= _FEW:
+        what = f"{', '.join(names)} differ together and no event changes them"
+    here = case.finding.field in UNWRITTEN
+    whose = "the record is another run's" if here else "this record, or the one above, is another run's"
+    says = f"foreign: {what}, so {whose}, or made of two"
+    return Cause(origin="delivery", says=says)
+
+
+def _after_foreign(case: _Case) -> Cause | None:
+    """The snapshot above had strayed in what no event writes, and this one is as those before it."""
+    strayed, now, above = case.seen.strayed, case.item.record, case.before
+    back = [name for name in UNWRITTEN if name in strayed and strayed[name] == now.get(name) != above.get(name)]
+    if len(back) < _FEW:
+        return None
+    says = f"it follows from the snapshot above, which is foreign: {', '.join(back)} are again what they were before it"
+    return Cause(origin="delivery", says=says)
+
+
+def _alone(case: _Case) -> Cause:
+    """One field that no event writes, and nothing else."""
+    says = f"no event changes {case.finding.field}: the value is wrong, or it is another run's"
+    return Cause(origin="either", says=says)
+
+
 def _doubled_created(case: _Case) -> Cause | None:
     """RE405: what came twice is the announcement, not the run."""
     if case.finding.code != "RE405":
@@ -212,11 +290,10 @@ def _reordered(case: _Case) -> Cause | None:
     """The time of observation says that the two snapshots stand in each other's place."""
     if not case.went_back:
         return None
-    if case.finding.code != "RE406":
-        return case.cause("delivery", "reordered: it was observed before the snapshot above it")
     mended = case.mended
     if mended.edits:
-        return case.cause("delivery", "reordered: the path contradicts the order of the lines as well", mended)
+        says = "reordered: it was observed before the snapshot above it, and the path contradicts the order of the lines"
+        return case.cause("delivery", says, mended)
     goes_on = case.shown[-1] != case.shown[-2]
     says = "clock: the path goes on in the order of the lines, so the recorder's clock was set back"
     return case.cause("delivery", says if goes_on else "reordered, or the recorder's clock was set back", mended)
@@ -224,12 +301,19 @@ def _reordered(case: _Case) -> Cause | None:
 
 def _aftermath(case: _Case) -> Cause | None:
     """A snapshot above is at fault: with that one mended, nothing is wrong with this one."""
-    above = case.above
-    if not above.edits or case.mended.edits or case.finding.code in ("RE102", "RE103"):
+    mended = case.mended if case.mended.edits else case.above
+    here = case.item.line
+    if not mended.edits or case.finding.code in ("RE102", "RE103"):
         return None
-    lines = ", ".join(str(edit.line or edit.after) for edit in above.edits)
-    origin: Origin = "delivery" if _only(above, lambda edit: edit.kind == "move") else "life"
-    return case.cause(origin, f"it follows from the fault at line {lines}; this snapshot is right", above)
+    if any(here in (edit.line, edit.before if edit.kind == "insert" else None) for edit in mended.edits):
+        return None
+    lines = ", ".join(dict.fromkeys(str(edit.line or edit.after) for edit in mended.edits))
+    origin: Origin = "life"
+    if _only(mended, lambda edit: edit.kind == "move") or len(case.differing) >= _FEW:
+        origin = "delivery"
+    elif _only(case.above, lambda edit: edit.kind == "insert"):
+        origin = "either"
+    return case.cause(origin, f"it follows from the fault at line {lines}{_RIGHT}", mended)
 
 
 def _seen_before(case: _Case) -> Cause | None:
@@ -247,11 +331,13 @@ def _fits_before(case: _Case) -> Cause | None:
     """Nothing like it was seen, but it is legal at an earlier place."""
     if case.has_own_time or case.finding.code == "RE102" or case.ended:
         return None
-    mended = case.mended
-    moved = _only(mended, lambda edit: edit.kind == "move" and edit.line == case.item.line)
-    return (
-        case.cause("delivery", "late: by its stamps it comes before the snapshot above it", mended) if moved else None
-    )
+    known = [case.mended]
+    if case.shown[-1] == (QUEUED, NEVER):
+        known.append(case.loosely)  # it is from before any start, also where a snapshot between is missing
+    for mended in known:
+        if _only(mended, lambda edit: edit.kind == "move" and edit.line == case.item.line):
+            return case.cause("delivery", "late: by its stamps it comes before the snapshot above it", mended)
+    return None
 
 
 def _lost(case: _Case) -> Cause | None:
@@ -259,17 +345,21 @@ def _lost(case: _Case) -> Cause | None:
     before = case.shown[-2]
     if not case.complete or before[0] in TERMINAL:
         return None
-    rows = (steps_between(case.policy, before, case.shown[-1]) or ())[:-1]
+    rows = (best_steps(case.policy, before, case.shown[-1]) or ())[:-1]
     names = ", ".join(row.target for row in rows)
-    if 0 < len(rows) <= _LOST_MAX and any(row.event == "start" for row in rows) and case.shown[-1][1] > before[1]:
+    what, it = ("observations were", "them") if len(rows) > 1 else ("an observation was", "it")
+    untold = f"{what} lost ({names}), or the run jumped over {it}; no stamp tells"
+    if 0 < len(rows) <= _LOST_MAX and any(row.event == "start" for row in rows) and case.shown[-1][1] >= before[1] >= NEVER:
         mend = " and ".join(row.event for row in rows)
-        place = f"between line {case.trail[-1][0]} and line {case.item.line}"
+        mend = f"insert {mend} between line {case.trail[-1][0]} and line {case.item.line}"
+        if case.shown[-1][1] == before[1]:
+            return Cause(origin="either", says=untold, repair=mend)
         says = f"lost: the stamps show the start that no line shows ({names})"
-        return Cause(origin="delivery", says=says, repair=f"insert {mend} {place}")
+        return Cause(origin="delivery", says=says, repair=mend)
     mended = case.mended
     if not rows or not _only(mended, lambda edit: edit.kind == "insert"):
         return None
-    return case.cause("either", f"an observation was lost ({names}), or the run jumped over it; no stamp tells", mended)
+    return case.cause("either", untold, mended)
 
 
 def _lived(case: _Case) -> Cause:
@@ -293,10 +383,14 @@ def _lived(case: _Case) -> Cause:
     return case.cause("life", "no row leads here, and it does not fit in earlier")
 
 
+_OF_FIELDS: Final[tuple[Callable[[_Case], Cause | None], ...]] = (_wrong_value, _foreign, _alone)
 _QUESTIONS: Final[tuple[Callable[[_Case], Cause | None], ...]] = (
+    _wrong_value,
     _doubled_created,
+    _after_foreign,
     _reordered,
     _aftermath,
+    _foreign,
     _seen_before,
     _fits_before,
     _lost,

@@ -15,7 +15,7 @@ from runengine.core.table import DOCUMENTED, Policy, Transition
 from runengine.core.trace import hidden_steps
 from runengine.validation.memory import Mark
 
-__all__ = ["NEVER", "UNKNOWN", "Shown", "best_steps", "shown_of", "steps_between"]
+__all__ = ["NEVER", "STARTED", "UNKNOWN", "Shown", "best_steps", "shown_of", "steps_between"]
 
 NEVER: Final = -1
 """No start: started_at is null. In a status that cannot be without a start it does not tell; RE201 speaks of that."""
@@ -26,7 +26,8 @@ UNKNOWN: Final = -2
 Shown = tuple[Status, int]
 """What a snapshot shows of the path: its status, and which of the starts seen it is from, 0 the earliest."""
 
-_MUST: Final = frozenset(status for status in STATUSES if presence("started_at", status) == "must")
+STARTED: Final = frozenset(status for status in STATUSES if presence("started_at", status) == "must")
+"""The statuses that cannot be without a start."""
 
 
 def shown_of(marks: Sequence[Mark]) -> tuple[Shown, ...]:
@@ -60,7 +61,7 @@ def steps_between(policy: Policy, before: Shown, now: Shown) -> tuple[Transition
         >>> steps_between(DOCUMENTED, ("completed", 0), ("in_progress", 0)) is None
         True
     """
-    started = before[1] != NEVER or before[0] in _MUST
+    started = before[1] != NEVER or before[0] in STARTED
     asked = (before[0], now[0], _starts(before, now), started)
     known: dict[Any, tuple[Transition, ...] | None] = policy.memo.setdefault(steps_between, {})
     if asked not in known:
@@ -81,7 +82,7 @@ def _starts(before: Shown, now: Shown) -> tuple[bool, ...]:
 
 
 def _tells_nothing(shown: Shown) -> bool:
-    return shown[1] == UNKNOWN or (shown[1] == NEVER and shown[0] in _MUST)
+    return shown[1] == UNKNOWN or (shown[1] == NEVER and shown[0] in STARTED)
 
 
 def best_steps(policy: Policy, before: Shown, now: Shown) -> tuple[Transition, ...] | None:

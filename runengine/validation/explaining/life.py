@@ -1,4 +1,4 @@
-"""A run's life in one recording, as data: moments in the order of the lines, each with what was found there."""
+"""A run's life in one recording, or in several joined, as data: moments by line, each with what was found there."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Moment:
 
     Attributes:
         line: Its line; of an observation repeated, the first.
-        kind: observation, tool outputs, error, or what was seen beside the run, as `thread.run.step`.
+        path: The recording it stands in.
+        kind: observation, tool outputs, refused, or what was seen beside the run, as `thread.run.step`.
         last_line: The last line that shows the same, without a change and without an event.
         times: How many lines do.
         observed_s: When it was seen, Unix seconds, or None.
@@ -46,7 +47,8 @@ class Moment:
         event: The event that came with it, as recorded, or None.
         cause: The event of the table that leads here from the snapshot before, or None where none, or several, do.
         status: The run's status as recorded, or None beside the run.
-        changes: What it shows otherwise than the snapshot before; the status apart.
+        changes: What it shows otherwise than the snapshot before, the status apart; of the first, what it holds of
+            stamps, payload and model.
         hidden: The steps that nobody saw, before this one: event and status of each.
         says: What it is, in words, beside the run; of an observation, the tool calls that the run has come to wait for.
         violations: What was found here.
@@ -57,6 +59,7 @@ class Moment:
     """
 
     line: int
+    path: str = ""
     kind: str
     last_line: int = 0
     times: int = 1
@@ -73,10 +76,11 @@ class Moment:
 
 @frozen(kw_only=True)
 class Life:
-    """A run in one recording.
+    """A run in one recording, or in several joined.
 
     Attributes:
-        path: The recording.
+        path: The recording; of several joined, the first.
+        recordings: All that show it, in the order they were given.
         run_id: The run.
         thread_id: Its thread, or None.
         assistant_id: Its assistant, or None.
@@ -85,7 +89,7 @@ class Life:
         complete: Every status is visible.
         observations: How many snapshots were seen.
         moments: In the order of the lines.
-        repair: What would make its path legal.
+        repair: What would make its path legal, in each recording by itself.
 
     Example:
         >>> Life(path="a.jsonl", run_id="run_1", moments=(), repair=Repair(edits=(), cost=0)).verdict
@@ -93,6 +97,7 @@ class Life:
     """
 
     path: str
+    recordings: tuple[str, ...] = ()
     run_id: str
     thread_id: str | None = None
     assistant_id: str | None = None

@@ -1,7 +1,8 @@
 """One run's whole life as data: what was seen of it, line by line, what changed, what nobody saw, and what was found.
 
 A `Lifelines` looks on while recordings are checked and keeps only the runs asked for. Each recording that shows such a
-run gives a life of its own: what is said of a run is said within one recording. Source: DESIGN §5.
+run gives a life of its own: what is said of a run is said within one recording, unless they are joined. Source:
+DESIGN §5.
 """
 
 from __future__ import annotations
@@ -74,23 +75,24 @@ class Lifelines:
             run_id = item.record.get("id")
             if isinstance(run_id, str) and self._asked(run_id):
                 told = any(violation.run_id == run_id for violation in found)
-                self._telling(path, run_id).observe(item, alone=told)
+                self._telling(path, run_id).observe(path, item, alone=told)
         elif isinstance(item, Companion):
             self._companion(path, item)
         elif isinstance(item, Submitted):
             for telling in self._those(path, item.run_id, "requires_action"):
-                telling.submitted(item)
+                telling.submitted(path, item)
         elif isinstance(item, Refusal):
             for telling in self._those(path, item.run_id, None, item.thread_id):
-                telling.refused(item)
+                telling.refused(path, item)
 
     def end(self, path: str, found: Sequence[Violation]) -> None:  # noqa: ARG002 - the protocol's
         """The recording has ended."""
-        self._objects.clear()
+        if not self._options.join:
+            self._objects.clear()
 
     def add(self, violation: Violation) -> None:
         """Take what was found, of any run."""
-        told = self._told.get(violation.run_id or "", {}).get(violation.path)
+        told = self._told.get(violation.run_id or "", {}).get(self._scope(violation.path))
         if told is not None:
             told.violations.append(violation)
 
@@ -108,24 +110,31 @@ class Lifelines:
         return True
 
     def _telling(self, path: str, run_id: str) -> Telling:
-        return self._told.setdefault(run_id, {}).setdefault(path, Telling(path, run_id, self._options))
+        told = self._told.setdefault(run_id, {})
+        return told.setdefault(self._scope(path), Telling(run_id, self._options))
+
+    def _scope(self, path: str) -> str:
+        """What a life is told within: its recording, or all of them where they are joined."""
+        return "" if self._options.join else path
 
     def _companion(self, path: str, item: Companion) -> None:
         """An object names its run; a piece of one names the object."""
         object_id, run_id = item.record.get("id"), item.record.get("run_id")
+        scope = self._scope(path)
         if isinstance(run_id, str) and isinstance(object_id, str) and run_id in self._told:
-            self._objects[path, object_id] = run_id
+            self._objects[scope, object_id] = run_id
         elif isinstance(object_id, str):
-            run_id = self._objects.get((path, object_id))
-        if isinstance(run_id, str) and path in self._told.get(run_id, ()):
-            self._told[run_id][path].companion(item)
+            run_id = self._objects.get((scope, object_id))
+        if isinstance(run_id, str) and scope in self._told.get(run_id, ()):
+            self._told[run_id][scope].companion(path, item)
 
     def _those(self, path: str, run_id: str | None, status: str | None, thread_id: str | None = None) -> list[Telling]:
         """The run that is named, or those that it may have been: in a status, or on a thread."""
+        scope = self._scope(path)
         if run_id is not None:
-            told = self._told.get(run_id, {}).get(path)
+            told = self._told.get(run_id, {}).get(scope)
             return [] if told is None else [told]
-        here = [told[path] for told in self._told.values() if path in told]
+        here = [told[scope] for told in self._told.values() if scope in told]
         return [
             telling
             for telling in here

@@ -14,9 +14,9 @@ from typing import Any, Final, Literal
 
 from attrs import frozen
 
-from runengine.core.statuses import STATUSES
+from runengine.core.statuses import QUEUED, STATUSES
 from runengine.core.table import Policy
-from runengine.validation.explaining.gaps import UNKNOWN, Shown, shown_of, steps_between
+from runengine.validation.explaining.gaps import NEVER, STARTED, UNKNOWN, Shown, best_steps, shown_of, steps_between
 from runengine.validation.memory import TRAIL, Mark
 
 __all__ = ["COSTS", "OBSERVATIONS_MAX", "Cost", "Edit", "EditKind", "Repair", "repair"]
@@ -66,6 +66,7 @@ class Edit:
         was: The status that is changed.
         after: Line behind which it goes; None at the beginning. Of insertions and moves.
         before: Line before which it goes.
+        path: The recording, where there are several.
 
     Example:
         >>> str(Edit(kind="insert", event="start", status="in_progress", after=3, before=4))
@@ -79,8 +80,13 @@ class Edit:
     was: str | None = None
     after: int | None = None
     before: int | None = None
+    path: str = ""
 
     def __str__(self) -> str:
+        return f"{self.path}: {self._done}" if self.path else self._done
+
+    @property
+    def _done(self) -> str:
         place = f"before line {self.before}"
         if self.after is not None:
             place = f"between line {self.after} and line {self.before}"
@@ -120,8 +126,10 @@ class Repair:
 def repair(marks: Sequence[Mark], policy: Policy, complete: bool, movable: bool = True) -> Repair:
     """The cheapest repair of a path.
 
-    Of all repairs in which no observation is moved by more than 6 places and at most two are away from their places at
-    once, the cheapest. Answers are remembered with the policy.
+    Of all repairs in which no observation is moved by more than 6 places, none is both moved and changed, and at most
+    two are away from their places at once, the cheapest. A snapshot without a start is changed to no status that must
+    have one; where one was seen queued without a start, nothing but a queued one is moved to the beginning; and what is
+    inserted comes by documented rows where they lead there. Answers are remembered with the policy.
 
     Args:
         marks: What was seen, in the order of the recording; the last 64 are looked at.
@@ -152,6 +160,7 @@ def repair(marks: Sequence[Mark], policy: Policy, complete: bool, movable: bool 
 _KNOWN_MAX: Final = 4096
 _LATE_MAX: Final = 6
 _AWAY_MAX: Final = 2
+_BIRTH: Final[Shown] = (QUEUED, NEVER)
 
 _KINDS: Final = tuple(COSTS)
 _MOVE, _INSERT, _DROP, _CHANGE = range(len(_KINDS))
@@ -207,18 +216,19 @@ class _Search:
             yield cost, count, steps, here + 1, status, start, place, tuple(p for p in away if p != here)
             return
         last: Any = (status, start) if status else None
+        born = last is None and _BIRTH in shown
         yield from self._placed(node, last, shown[here], here, (), 0, here + 1, away)
         dropped: _Step = (_DROP, -here, 0, 0, 0, "")
         yield cost + _PRICE[_DROP], count + 1, (*steps, dropped), here + 1, status, start, place, away
         if self._complete:  # where some may be missed, what is changed could as well be dropped, for less
             for other in STATUSES:
-                if other != shown[here][0]:
+                if other != shown[here][0] and not (other in STARTED and shown[here][1] == NEVER):
                     change: _Step = (_CHANGE, -here, 0, 0, 0, other)
                     changed = (other, shown[here][1])
                     yield from self._placed(node, last, changed, here, (change,), _PRICE[_CHANGE], here + 1, away)
         if len(away) < self._away_max:
             for late in range(here + 1, min(len(shown), here + _LATE_MAX + 1)):
-                if late not in away:
+                if late not in away and (not born or shown[late][0] == QUEUED):
                     move: _Step = (_MOVE, -late, -here, place, 0, "")
                     gone = tuple(sorted((*away, late)))
                     yield from self._placed(node, last, shown[late], late, (move,), _PRICE[_MOVE], here, gone)
@@ -250,4 +260,7 @@ class _Search:
         rows = steps_between(self._policy, last, shown)
         if rows is None:
             return None
-        return tuple(f"{row.event} {row.target}" for row in rows[:-1]) if self._complete else ()
+        if not self._complete or len(rows) <= 1:
+            return ()
+        best = best_steps(self._policy, last, shown) or rows
+        return tuple(f"{row.event} {row.target}" for row in best[:-1])

@@ -17,7 +17,7 @@ from runengine.core.table import PRACTICAL, TERMINAL, Policy, Transition
 from runengine.core.trace import hidden_steps
 from runengine.validation.catalogue import RULES
 from runengine.validation.findings import Violation
-from runengine.validation.observations import Item, Observation, Sampling
+from runengine.validation.observations import Item, Observation, Sampling, shows_all
 from runengine.validation.profiling.counts import Counts, Undeclared, as_dict
 from runengine.validation.profiling.dwell import Times, moment_of
 from runengine.validation.profiling.variants import Example, Trail
@@ -203,7 +203,7 @@ class Profile:
         return life
 
     def _step(self, life: _Life, item: Observation, status: Status) -> None:
-        before, complete = life.point, self._is_complete(item)
+        before, complete = life.point, shows_all(item.source, self._sampling)
         now = Point(status=status, record={"started_at": item.record.get("started_at")}, observed_s=item.observed_s)
         rows: tuple[Transition, ...] = ()
         if before is None:
@@ -279,9 +279,6 @@ class Profile:
         for stay in times.stays(rows, started_at, item):
             if (stay.source, stay.target) in self.policy.edges:
                 self._counts.edge((stay.source, stay.target)).stay(stay)
-
-    def _is_complete(self, item: Observation) -> bool:
-        return item.source != "snapshot" if self._sampling == "auto" else self._sampling == "complete"
 
     def _span(self, item: Observation) -> None:
         seen_s = moment_of(item)

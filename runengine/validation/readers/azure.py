@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, Final
 
 from runengine.dialects.wire import encode
 from runengine.validation.observations import Item, Unreadable
-from runengine.validation.readers.exchanges import Exchange, first_values, items_of_exchanges
-from runengine.validation.readers.json_entries import JSONEntry, json_entries, lines_of_texts
+from runengine.validation.readers.exchanges import Exchange, first_values, items_of_exchanges, submits
+from runengine.validation.readers.json_entries import JSONEntry, json_entries, line_of_key, lines_of_texts
 from runengine.validation.readers.reader import Reader
 
 __all__ = ["READER", "read_azure"]
@@ -51,6 +51,7 @@ def _exchange(entry: JSONEntry | Unreadable) -> Exchange | Unreadable:
         url=uri,
         http_status=status,
         request=_bytes(value.get("RequestBody")),
+        request_line=line_of_key(entry, "RequestBody") if submits(uri) else None,
         headers=first_values(value.get("ResponseHeaders")),
         body=_bytes(body),
         body_lines=lines_of_texts(entry, _BODY, texts) if texts else (),

@@ -30,6 +30,7 @@ __all__ = [
     "is_stream",
     "items_of_exchange",
     "items_of_exchanges",
+    "submits",
 ]
 
 BODY_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -45,7 +46,8 @@ _STREAM: Final = re.compile(rb"[ \t\r\n\xef\xbb\xbf]*(?:event|data)?:")
 _REDACTED: Final = re.compile(r"redact|sanitiz|filtered|scrubbed|[<>*]", re.IGNORECASE)
 _REDACTED_CHARS_MAX: Final = 80
 
-_RUN_VERBS: Final = {"cancel": "cancel", "submit_tool_outputs": "submit"}
+_SUBMITS: Final = "submit_tool_outputs"
+_RUN_VERBS: Final = {"cancel": "cancel", _SUBMITS: "submit"}
 _CALLS: Final = ("create", "cancel", "submit", "modify", "message", "poll", "list", "steps")
 """Calls that are about a run, so that their refusal tells of one."""
 
@@ -60,6 +62,7 @@ class Exchange:
         url: As requested.
         http_status: Of the answer.
         request: Body of the request, or None.
+        request_line: Where it begins, or None where that is not known; asked for of calls that submit (`submits`).
         headers: Of the answer: names in small letters to first values; see `first_values`.
         body: Of the answer; packed or not, whatever its headers say.
         body_lines: The line of the recording in which each line of the body stands; empty where that is not known.
@@ -75,6 +78,7 @@ class Exchange:
     url: str
     http_status: int
     request: bytes | None = None
+    request_line: int | None = None
     headers: Mapping[str, str] = {}
     body: bytes = b""
     body_lines: Sequence[int] = ()
@@ -125,6 +129,16 @@ def call_of(method: str, url: str) -> Call:
     if family != "runs" or method not in ("GET", "POST"):
         return Call(None, thread_id)
     return Call(_run_call(method, below), thread_id, _told(below[:1]))
+
+
+def submits(url: str) -> bool:
+    """Whether a request may submit tool outputs, so that the line of its body is worth looking for.
+
+    Example:
+        >>> submits("/v1/threads/t_1/runs/run_1/submit_tool_outputs")
+        True
+    """
+    return _SUBMITS in url
 
 
 def _run_call(method: str, below: list[str]) -> str | None:
@@ -303,7 +317,7 @@ def _submitted(exchange: Exchange, call: Call, answer: list[Item]) -> Iterator[I
     outputs = sent.get("tool_outputs") if type(sent) is dict else None
     if type(outputs) is list:
         pairs = tuple((_text(each, "tool_call_id"), _text(each, "output")) for each in outputs)
-        yield Submitted(line=exchange.line, run_id=run_id, outputs=pairs)
+        yield Submitted(line=exchange.request_line or exchange.line, run_id=run_id, outputs=pairs)
     yield from answer
 
 

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 
 from runengine.validation.observations import Item, Unreadable
-from runengine.validation.readers.exchanges import Exchange, first_values, items_of_exchanges
-from runengine.validation.readers.json_entries import JSONEntry, json_entries
+from runengine.validation.readers.exchanges import Exchange, first_values, items_of_exchanges, submits
+from runengine.validation.readers.json_entries import JSONEntry, json_entries, line_of_key
 from runengine.validation.readers.reader import Reader
 
 __all__ = ["READER", "iso_seconds", "read_har"]
@@ -46,13 +46,14 @@ def _exchange(entry: JSONEntry | Unreadable) -> Exchange | Unreadable:
     try:
         body = _bytes(content.get("text"), content.get("encoding"))
     except binascii.Error as error:
-        return Unreadable(line=entry.line, problem=f"response.content.text is not base64: {error}")
+        return Unreadable(line=entry.line, problem=f"response.content.text is no base64 ({error})")
     return Exchange(
         line=entry.line,
         method=method.upper() if type(method) is str else "GET",
         url=url,
         http_status=status,
         request=_bytes(posted.get("text"), None),
+        request_line=line_of_key(entry, "request", "postData", "text") if submits(url) else None,
         headers=first_values(_pairs(response.get("headers"))),
         body=body,
         observed_s=_answered_s(entry.value),

@@ -17,8 +17,9 @@ from typing import Any, BinaryIO, Final, cast
 
 from runengine.dialects.kotlin_sql import ADDRESS, is_database_url, is_like_address, masked
 from runengine.errors import TraceUnreadable
-from runengine.validation.observations import Item, Skimming, Unreadable
-from runengine.validation.readers.reader import Head, Recorded
+from runengine.validation.observations import Item, Passed, Skimming, Unreadable
+from runengine.validation.readers.others import Found, is_other_document, items_or_other
+from runengine.validation.readers.reader import Head, Reader, Recorded
 from runengine.validation.readers.registry import AUTO, DATABASE_READERS, FILE_READERS
 from runengine.validation.readers.unpacking import Unpacking, packing_of, plain_name
 
@@ -44,6 +45,8 @@ _CUT_ITEMS: Final = 2
 def expand(paths: Iterable[str]) -> Iterator[str]:
     """The files that paths, folders and globs stand for, in order; hidden ones in folders are passed over.
 
+    Those that were found in a folder, or by a glob, are told apart: each is a `Found`.
+
     Args:
         paths: As given by the user; `-` is standard input.
 
@@ -61,7 +64,7 @@ def expand(paths: Iterable[str]) -> Iterator[str]:
         elif here.is_dir():
             yield from _walk(here)
         elif has_magic(path) and (found := sorted(glob(path, recursive=True))):  # noqa: PTH207 - an absolute pattern has no Path.glob
-            yield from (f for f in found if Path(f).is_file())
+            yield from (Found(f) for f in found if Path(f).is_file())
         else:
             known = f"; a database is given as {ADDRESS}" if is_like_address(path) else ""
             raise TraceUnreadable(masked(path), 0, 0, f"there is no such file or folder{known}")
@@ -79,7 +82,7 @@ def _walk(folder: Path) -> Iterator[str]:
     if not files:
         known = f"{', '.join(SUFFIXES)}; any of them packed: .gz, .zst"
         raise TraceUnreadable(str(folder), 0, 0, f"the folder has no file to check ({known})")
-    yield from map(str, files)
+    yield from (Found(file) for file in files)
 
 
 @contextmanager
@@ -127,20 +130,26 @@ def read_items(path: str, file: BinaryIO, skim: Skimming | None = None, reader: 
         []
     """
     outermost = begun = _begun(file)
-    layers: list[Unpacking] = []
     try:
-        while (packing := packing_of(begun.peek(_SNIFF))) is not None:
-            if len(layers) == LAYERS_MAX:
-                yield Unreadable(line=0, problem=f"packed more than {LAYERS_MAX} times over: unpack it yourself")
-                return
-            layers.append(Unpacking(begun, packing, layers[-1] if layers else None))
-            begun = BufferedReader(layers[-1], _SNIFF)
+        begun, layers = _unpacked(begun)
+        if packing_of(begun.peek(_SNIFF)) is not None:
+            yield Unreadable(line=0, problem=f"packed more than {LAYERS_MAX} times over: unpack it yourself")
+            return
         items = _items(path, begun, skim, reader, bool(layers))
         yield from _with_damage(items, layers) if layers else items
     finally:
         if outermost is not file:
             with suppress(ValueError):  # whoever opened the file has closed it
                 outermost.detach()
+
+
+def _unpacked(file: BufferedReader) -> tuple[BufferedReader, list[Unpacking]]:
+    """What a file holds, and the layers in which it is packed."""
+    layers: list[Unpacking] = []
+    while len(layers) < LAYERS_MAX and (packing := packing_of(file.peek(_SNIFF))) is not None:
+        layers.append(Unpacking(file, packing, layers[-1] if layers else None))
+        file = BufferedReader(layers[-1], _SNIFF)
+    return file, layers
 
 
 def _begun(file: BinaryIO) -> BufferedReader:
@@ -155,17 +164,28 @@ def _items(path: str, file: Any, skim: Skimming | None, reader: str, packed: boo
     if not start:
         return
     head = Head(name=plain_name(path), start=start)
-    if reader != AUTO:
-        chosen = FILE_READERS[reader]
-    elif start.startswith(_SQLITE):
+    if start.startswith(_SQLITE):
         address = f"sqlite:///{'FILE' if packed or path == STANDARD_INPUT else path}"
         yield Unreadable(
             line=0, problem=f"a SQLite database: {'unpack it, and ' if packed else ''}give it as {address}"
         )
         return
+    recorded = Recorded(name=path, file=file, skim=skim)
+    if reader != AUTO:
+        chosen = FILE_READERS[reader]
+        yield from items_or_other(chosen.read(recorded), head, chosen)
+        return
+    chosen = next(known for known in FILE_READERS.values() if known.recognises(head))
+    if isinstance(path, Found) and _is_other(path, head, chosen):
+        yield Passed(line=1, what="document")
     else:
-        chosen = next(known for known in FILE_READERS.values() if known.recognises(head))
-    yield from chosen.read(Recorded(name=path, file=file, skim=skim))
+        yield from chosen.read(recorded)
+
+
+def _is_other(path: Found, head: Head, chosen: Reader) -> bool:
+    """Whether a file that nobody named is no recording; it is opened once more, as the signs of one may be anywhere."""
+    with open_input(path) as file:
+        return is_other_document(head, chosen, _unpacked(_begun(file))[0])
 
 
 def _with_damage(items: Iterator[Item], layers: list[Unpacking]) -> Iterator[Item]:
@@ -203,7 +223,7 @@ def items_in(
         watched: Wraps an open file, for a bar of how much of it is read.
 
     Raises:
-        TraceUnreadable: it cannot be opened, or a reader was chosen that does not read such.
+        TraceUnreadable: it cannot be opened, or it is the address of a database and a reader of files was chosen.
         MissingExtra: it is of a form whose library is not installed.
 
     Example:
@@ -217,5 +237,11 @@ def items_in(
         chosen = next((each for each in known if each.recognises(path)), tuple(known)[-1])
         yield from chosen.read(path)
         return
+    if is_database_url(path):
+        known_names = ", ".join(DATABASE_READERS)
+        problem = (
+            f"--reader {reader} reads files, and this is the address of a database; leave --reader out ({known_names})"
+        )
+        raise TraceUnreadable(masked(path), 0, 0, problem)
     with open_input(path) as file, watched(file) as bytes_of:
         yield from read_items(path, bytes_of, skim, reader)

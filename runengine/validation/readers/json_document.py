@@ -19,7 +19,7 @@ from runengine.validation.observations import Item, Unreadable
 from runengine.validation.readers.envelopes import items_of
 from runengine.validation.readers.reader import Head, Reader, Recorded
 
-__all__ = ["DOCUMENT_BYTES_MAX", "ELEMENT_CHARS_MAX", "READER", "read_json_array", "read_json_document"]
+__all__ = ["DOCUMENT_BYTES_MAX", "ELEMENT_CHARS_MAX", "READER", "read_json_array", "read_json_document", "read_up_to"]
 
 DOCUMENT_BYTES_MAX: Final = 256 * 1024 * 1024
 """Largest document that is read whole."""
@@ -45,7 +45,7 @@ def read_json_document(file: BinaryIO) -> Iterator[Item]:
         >>> [i.record["id"] for i in read_json_document(io.BytesIO(b'{"data": [{"object": "thread.run", "id": "r"}]}'))]
         ['r']
     """
-    data = file.read(DOCUMENT_BYTES_MAX + 1)
+    data = read_up_to(file, DOCUMENT_BYTES_MAX + 1)
     if len(data) > DOCUMENT_BYTES_MAX:
         yield Unreadable(line=0, problem=f"one document of more than {DOCUMENT_BYTES_MAX} bytes; use JSON Lines")
         return
@@ -56,6 +56,24 @@ def read_json_document(file: BinaryIO) -> Iterator[Item]:
         yield Unreadable(line=line, problem=f"not JSON: {error.problem}")
         return
     yield from items_of(value, 1)
+
+
+def read_up_to(file: BinaryIO, size: int) -> bytes:
+    """So many bytes, or as many as there are: a file asked for all at once would be given room for all.
+
+    Args:
+        file: Its bytes.
+        size: How many at most.
+
+    Example:
+        >>> import io
+        >>> read_up_to(io.BytesIO(b"{} "), 2)
+        b'{}'
+    """
+    data = bytearray()
+    while len(data) < size and (chunk := file.read(min(_CHUNK, size - len(data)))):
+        data += chunk
+    return bytes(data)
 
 
 class _Window:

@@ -13,11 +13,10 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from runengine.dialects.wire import NotJSON, decode
 from runengine.validation.observations import Unreadable
-from runengine.validation.readers.json_document import DOCUMENT_BYTES_MAX, ELEMENT_CHARS_MAX
+from runengine.validation.readers.json_document import DOCUMENT_BYTES_MAX, ELEMENT_CHARS_MAX, read_up_to
 
-__all__ = ["JSONEntry", "json_entries", "lines_of_texts"]
+__all__ = ["JSONEntry", "json_entries", "line_of_key", "lines_of_texts"]
 
-_CHUNK: Final = 1024 * 1024
 _SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")
 _scan: Final = json.JSONDecoder().raw_decode
 
@@ -65,7 +64,7 @@ def json_entries(file: BinaryIO, path: Sequence[str]) -> Iterator[JSONEntry | Un
         >>> [(entry.line, entry.value) for entry in json_entries(io.BytesIO(text), ("log", "entries"))]
         [(1, {'a': 1}), (2, {'a': 2})]
     """
-    data = _read(file, DOCUMENT_BYTES_MAX + 1)
+    data = read_up_to(file, DOCUMENT_BYTES_MAX + 1)
     if len(data) > DOCUMENT_BYTES_MAX:
         yield Unreadable(line=0, problem=f"one document of more than {DOCUMENT_BYTES_MAX} bytes")
         return
@@ -86,14 +85,6 @@ def json_entries(file: BinaryIO, path: Sequence[str]) -> Iterator[JSONEntry | Un
     except _Broken as broken:
         line = text.count("\n", 0, broken.at) + 1
         yield Unreadable(line=line, problem=f"not JSON: {broken.problem}; the rest was not read")
-
-
-def _read(file: BinaryIO, size: int) -> bytes:
-    """So many bytes, or as many as there are: a file asked for all at once would be given room for all."""
-    data = bytearray()
-    while len(data) < size and (chunk := file.read(min(_CHUNK, size - len(data)))):
-        data += chunk
-    return bytes(data)
 
 
 def _list_at(text: str, path: Sequence[str]) -> int | None:
@@ -158,6 +149,29 @@ def _value(text: str, at: int) -> tuple[Any, int]:
         raise _Broken(at, "nested deeper than the recursion limit") from None
     except (ValueError, StopIteration) as error:
         raise _Broken(at, str(error).partition(";")[0] or "cut off") from None
+
+
+def line_of_key(entry: JSONEntry, *keys: str) -> int | None:
+    r"""The line of the file in which what stands at a path of keys of an entry begins; None where nothing does.
+
+    Args:
+        entry: The entry.
+        keys: From the entry down.
+
+    Example:
+        >>> line_of_key(JSONEntry(7, None, '{"request":\n {"url": "/",\n  "body": 1}}'), "request", "body")
+        9
+    """
+    at = _past_space(entry.text, 0)
+    try:
+        for key in keys:
+            found = _key_in(entry.text, at + 1, (key,)) if entry.text[at : at + 1] == "{" else None
+            if found is None:
+                return None
+            at = found
+    except _Broken:
+        return None
+    return entry.line + entry.text.count("\n", 0, at)
 
 
 def lines_of_texts(entry: JSONEntry, key: str, texts: Sequence[str]) -> tuple[int, ...]:

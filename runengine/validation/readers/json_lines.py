@@ -11,7 +11,7 @@ from runengine.validation.observations import Item, Skimming, Unreadable
 from runengine.validation.readers.envelopes import items_of
 from runengine.validation.readers.reader import FORMS, Reader, Recorded
 
-__all__ = ["GIVE_UP_AFTER", "LINE_BYTES_MAX", "READER", "numbered_lines", "read_json_lines"]
+__all__ = ["GIVE_UP_AFTER", "LINE_BYTES_MAX", "READER", "items_of_line", "numbered_lines", "read_json_lines"]
 
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Longest line that is read."""
@@ -49,6 +49,28 @@ def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
         begun, size = [last], len(last)
     if size:
         yield number, b"".join(begun) if size <= LINE_BYTES_MAX else None
+
+
+def items_of_line(line: str | bytes, number: int) -> Iterator[Item]:
+    """Items of one line by itself; nothing for a blank one.
+
+    Args:
+        line: JSON; in UTF-8, if bytes.
+        number: Its number, from 1.
+
+    Example:
+        >>> [(item.line, item.problem) for item in items_of_line("{", 7)]
+        [(7, 'not JSON: cut off, expected more')]
+    """
+    if not line.strip():
+        return
+    try:
+        value = decode(line)
+    except NotJSON as error:
+        found = _start(line) if isinstance(line, bytes) else line[:80].rstrip()
+        yield Unreadable(line=number, problem=f"not JSON: {error.problem}", found=found)
+        return
+    yield from items_of(value, number)
 
 
 def read_json_lines(file: BinaryIO, skim: Skimming | None = None) -> Iterator[Item]:

@@ -34,6 +34,7 @@ _MAGIC: Final = b"PAR1"
 _ENCRYPTED: Final = b"PARE"
 _BUFFER_BYTES: Final = 1024 * 1024
 _NAMED: Final = 8
+_SAID: Final = 100
 
 
 def _arrow() -> Arrow:
@@ -65,7 +66,8 @@ def read_parquet(file: BinaryIO) -> Iterator[Item]:
             opened = _opened(arrow, source)
             plan, problems = plan_of(arrow, opened.schema_arrow)
         except arrow.broken as error:
-            yield Unreadable(line=0, problem=f"no Parquet file that can be read: {_said(error)}")
+            why = "it is cut off, damaged, or of a kind that is not read"
+            yield Unreadable(line=0, problem=f"no Parquet file that can be read: {why} ({_said(error)})")
             return
         for problem in problems:
             yield Unreadable(line=0, problem=problem)
@@ -104,7 +106,8 @@ def _groups(arrow: Arrow, opened: Any, plan: Plan) -> Iterator[Item]:
                 row += batch.rows
             else:
                 where = f"row group {number + 1} of {count}{_at_fault(arrow, opened, plan, number)}"
-                yield Unreadable(line=row, problem=f"{where} cannot be read from row {row:,} on: {_said(batch)}")
+                why = f"it is damaged, or of a kind that is not read ({_said(batch)})"
+                yield Unreadable(line=row, problem=f"{where} cannot be read from row {row:,} on: {why}")
         row = max(row, after)
 
 
@@ -195,8 +198,9 @@ def _enveloped(said: dict[str, Any], data: Any) -> Any:
 
 
 def _said(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text[:200] or type(error).__name__
+    """The library's words, short: the first sentence of them."""
+    text = " ".join(str(error).split()).partition(". ")[0]
+    return f"{text[:_SAID]}…" if len(text) > _SAID else text or type(error).__name__
 
 
 def _recognises(head: Head) -> bool:

@@ -26,12 +26,14 @@ from runengine.validation.readers.envelopes import items_of
 from runengine.validation.readers.json_lines import GIVE_UP_AFTER, LINE_BYTES_MAX, numbered_lines
 from runengine.validation.readers.reader import Head, Reader
 
-__all__ = ["READER", "read_event_stream"]
+__all__ = ["HINT", "READER", "read_event_stream"]
 
 _RUN: Final = "thread.run."
 _STEP: Final = "thread.run.step."
 _DONE: Final = b"[DONE]"
-_HINT: Final = "it is read as an event stream for how it is named or begins; --reader says what else it is"
+HINT: Final = "it is read as an event stream for how it is named or begins; --reader says what else it is"
+"""What may be done where it is none: said once of a file."""
+
 _STARTS: Final = (b"event:", b"data:", b":")
 
 
@@ -65,7 +67,7 @@ def read_event_stream(file: BinaryIO) -> Iterator[Item]:
         elif text := line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b""):
             if unread := _take(event, number, text):
                 bad += 1
-                yield unread if bad > 1 or good else evolve(unread, hint=_HINT)
+                yield unread if bad > 1 or good else evolve(unread, hint=HINT)
                 if bad >= GIVE_UP_AFTER and not good:
                     problem = f"the first {bad} lines are no event stream; the rest was not read"
                     yield Unreadable(line=0, problem=problem)

@@ -17,9 +17,9 @@ from typing import Any, BinaryIO, Final, cast
 
 from runengine.validation.observations import Item, Passed, Unreadable
 from runengine.validation.readers.envelopes import http_seconds
-from runengine.validation.readers.exchanges import Exchange, first_values, items_of_exchanges
+from runengine.validation.readers.exchanges import Exchange, first_values, items_of_exchanges, submits
 from runengine.validation.readers.har import iso_seconds
-from runengine.validation.readers.json_entries import JSONEntry, json_entries
+from runengine.validation.readers.json_entries import JSONEntry, json_entries, line_of_key
 from runengine.validation.readers.reader import Head, Reader, Recorded
 from runengine.validation.readers.yaml_events import Entry, Text, yaml_entries
 
@@ -29,6 +29,7 @@ _NAMES: Final = ("interactions", "http_interactions")
 _SUFFIXES: Final = (".yaml", ".yml")
 _IN_YAML: Final = re.compile(rb"^(?:http_)?interactions:[ \t]*(?:\r?$|[\[#&!])", re.MULTILINE)
 _IN_JSON: Final = re.compile(rb'\{\s*(?:"\w+"\s*:\s*(?:"[^"]*"|[0-9.]+|null)\s*,\s*)*"(?:http_)?interactions"\s*:\s*\[')
+_JSON_START: Final = re.compile(rb'[\[\s]*\{\s*"')
 _SNIFF: Final = 1024
 
 
@@ -81,11 +82,21 @@ def _exchange(entry: Entry | JSONEntry | Unreadable) -> Exchange | Unreadable:
         url=url,
         http_status=status,
         request=_body(request.get("body"))[0],
+        request_line=_request_line(entry, request.get("body")) if submits(url) else None,
         headers=first_values(_plain_headers(response.get("headers"))),
         body=body,
         body_lines=lines,
         observed_s=None if recorded_at is None else _moment(recorded_at),
     )
+
+
+def _request_line(entry: Entry | JSONEntry, body: Any) -> int | None:
+    if isinstance(entry, JSONEntry):
+        return line_of_key(entry, "request", "body")
+    if isinstance(body, Mapping):
+        body = body.get("string", body.get("base64_string"))
+    # An alias stands elsewhere, maybe before the exchange: its own line is better then.
+    return body.line if isinstance(body, Text) and body.line >= entry.line else None
 
 
 def _part(value: Any, key: str) -> Mapping[str, Any]:
@@ -141,14 +152,16 @@ def _moment(text: str) -> float | None:
 
 
 def _recognises(head: Head) -> bool:
-    if head.text.startswith((b"{", b"[")):
-        return _IN_JSON.match(head.text) is not None
-    return head.name.endswith(_SUFFIXES) or _IN_YAML.search(head.text) is not None
+    text, is_named = head.text, head.name.endswith(_SUFFIXES)
+    # A brace is YAML too, as in a template: {{ name }}: x
+    if text.startswith((b"{", b"[")) and (_JSON_START.match(text) or not is_named):
+        return _IN_JSON.match(text) is not None
+    return is_named or _IN_YAML.search(text) is not None
 
 
 def _read_either(recorded: Recorded) -> Iterator[Item]:
     start = cast("BufferedReader", recorded.file).peek(_SNIFF)[:_SNIFF]
-    is_json = Head(name=recorded.name, start=start).text.startswith(b"{")
+    is_json = _JSON_START.match(Head(name=recorded.name, start=start).text) is not None
     yield from (read_json_cassette if is_json else read_yaml_cassette)(recorded.file)
 
 

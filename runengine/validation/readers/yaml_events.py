@@ -121,6 +121,7 @@ class _Composer:
     spent_bytes: int = 0
     aliased_bytes: int = 0
     placed: int = 0
+    has_unkept: bool = False
 
     def next(self) -> Any:
         event = next(self.events, None)
@@ -165,7 +166,8 @@ class _Composer:
 
     def _alias(self, anchor: str) -> Node:
         if anchor not in self.anchors:
-            raise _TooMuch(f"*{anchor[:40]} stands for nothing before it")
+            unkept = "was not kept: outside of the entries, only anchors of text are"
+            raise _TooMuch(f"*{anchor[:40]} stands for {f'what {unkept}' if self.has_unkept else 'nothing before it'}")
         node, size = self.anchors[anchor]
         # A body of a megabyte could be read a million times over, for eight bytes each.
         self.aliased_bytes += size
@@ -211,25 +213,37 @@ class _Composer:
             made.append(self.node(event, depth + 1))
         return made
 
+    def unkept(self, anchor: str | None) -> None:
+        """Take note of an anchor whose node is not kept."""
+        if anchor is not None:
+            self.has_unkept = True
+            self.kept_bytes -= self.anchors.pop(anchor, (None, 0))[1]
+
     def _keep(self, anchor: str, node: Node, size: int) -> None:
-        if anchor in self.anchors:
-            self.kept_bytes -= self.anchors[anchor][1]
+        self.kept_bytes += size - self.anchors.get(anchor, (None, 0))[1]
         self.anchors[anchor] = (node, size)
-        self.kept_bytes += size
         if self.kept_bytes > ENTRY_BYTES_MAX or len(self.anchors) > _ANCHORS_MAX:
             raise _TooMuch(f"anchors of more than {ENTRY_BYTES_MAX} bytes, or more than {_ANCHORS_MAX} of them")
 
     def pass_over(self, event: Any) -> None:
-        """Read past the node that begins with this event; its anchors stand for nothing."""
+        """Read past the node that begins with this event; of its anchors, those of text are kept, as far as can be."""
         depth = 0
         while True:
             kind = type(event).__name__
+            if kind == "ScalarEvent" and event.anchor is not None and self._has_room(event.value):
+                self._keep(event.anchor, self._text(event), len(event.value))
+            elif kind in ("ScalarEvent", "MappingStartEvent", "SequenceStartEvent"):
+                self.unkept(event.anchor)
             depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
             if depth > _PASSED_DEPTH_MAX:
                 raise _TooMuch(f"nested deeper than {_PASSED_DEPTH_MAX}")
             if not depth:
                 return
             event = self.next()
+
+    def _has_room(self, value: str) -> bool:
+        """Half of the bounds: what is passed over leaves room for what is not."""
+        return self.kept_bytes + len(value) <= ENTRY_BYTES_MAX // 2 and len(self.anchors) < _ANCHORS_MAX // 2
 
 
 def yaml_entries(file: BinaryIO, names: Sequence[str]) -> Iterator[Entry | Unreadable]:
@@ -293,6 +307,7 @@ def _document(reading: _Composer, names: Sequence[str]) -> Generator[Entry, None
         if name not in names or type(event).__name__ != "SequenceStartEvent":
             reading.pass_over(event)
             continue
+        reading.unkept(event.anchor)
         while type(event := reading.next()).__name__ != "SequenceEndEvent":
             reading.fresh()
             line = reading.line

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
@@ -17,7 +18,7 @@ from typing import Any, Final, TextIO
 
 from runengine.core.table import TERMINAL
 from runengine.validation.catalogue import RULES
-from runengine.validation.findings import SEVERITIES, Violation
+from runengine.validation.findings import SEVERITIES, Severity, Violation
 from runengine.validation.profiling.pictured import pictured
 from runengine.validation.profiling.profile import Profile
 from runengine.validation.reports.page_data import data_of
@@ -31,6 +32,7 @@ from runengine.validation.watching import Watch
 __all__ = ["HtmlReport"]
 
 _PICTURE: Final = '<div class="picture" tabindex="0" role="region" aria-labelledby="lifecycle-head">'
+_SIDEWAYS: Final = '<p class="note sideways">The picture is wider than the screen: move it sideways.</p>'
 _HOLE: Final = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -57,6 +59,7 @@ class HtmlReport:
         self._made_at = made_at
         self._options = options or Options()
         self._timelines = Timelines(self._options.sampling, runs_max)
+        self._found: Counter[tuple[str, Severity]] = Counter()
 
     @property
     def watch(self) -> Watch:
@@ -64,7 +67,8 @@ class HtmlReport:
         return self._timelines
 
     def add(self, violation: Violation) -> None:
-        """Pin one violation to its run."""
+        """Pin one violation to its run, and count it by rule and severity: a finding may be milder than its rule."""
+        self._found[violation.code, violation.severity] += 1
         self._timelines.pin(violation)
 
     def close(self, summary: Summary, profile: Profile | None = None) -> None:
@@ -82,8 +86,8 @@ class HtmlReport:
             "css": css,
             "js": script,
             "summary": summary_part(summary, self._options, len(self._timelines.paths), self._notes(summary)),
-            "rules": rule_list(summary.by_code),
-            "lifecycle": f"{_PICTURE}{picture.svg}</div>\n{edges_table(policy, summary.edges)}",
+            "rules": rule_list(self._found),
+            "lifecycle": f"{_PICTURE}{picture.svg}</div>\n{_SIDEWAYS}\n{edges_table(policy, summary.edges)}",
             "legend": legend(),
             "footer": self._footer(summary),
         }
@@ -94,16 +98,31 @@ class HtmlReport:
                 self._out.write(_HOLE.sub(lambda hole: texts[hole.group(1)], piece))
 
     def _head(self, summary: Summary) -> dict[str, Any]:
-        names = {code: RULES[code].name for code in sorted(summary.by_code) if code in RULES}
+        names = {code: RULES[code].name for code in sorted(RULES)}
         return {"summary": summary.as_dict(), "policy": self._options.policy.name, "terminal": TERMINAL, "names": names}
 
     def _notes(self, summary: Summary) -> Iterator[str]:
         kept = self._timelines.kept
-        if kept.runs < summary.runs:
+        counted_runs = f"{count_of(summary.runs, 'run')} {'is' if summary.runs == 1 else 'are'}"
+        if self._timelines.left_runs:
+            shows = (
+                f"shows {kept.runs:,} of {count_of(summary.runs, 'run')}"
+                if kept.runs < summary.runs
+                else "leaves out some of the runs"
+            )
             yield (
-                f"The page shows {kept.runs:,} of {count_of(summary.runs, 'run')} (at most "
-                f"{self._timelines.runs_max:,}), those with the worst findings before all others; the counts above are "
-                "of all."
+                f"The page {shows} (at most {self._timelines.runs_max:,}), those with the worst findings before all "
+                "others; the counts above are of all."
+            )
+        elif kept.runs < summary.runs and self._timelines.paths:
+            yield (
+                f"{counted_runs} counted and {kept.runs:,} listed: a run that comes back after "
+                f"{self._options.forget_after:,} others ended is counted again, and stands in the list once."
+            )
+        elif kept.runs > summary.runs:
+            yield (
+                f"{counted_runs} counted and {kept.runs:,} listed: of joined recordings, a run stands in the list "
+                "once for each that shows it."
             )
         written, found = sum(kept.pins.values()), sum(summary.violations[s] for s in SEVERITIES)
         if written < found:

@@ -139,6 +139,9 @@ def _stamped(life: Life) -> list[float] | None:
     if created_s is None or not life.stays:
         return None
     known: list[float | None] = [_stamp(stay) for stay in life.stays]
+    if all(at_s is None or at_s <= created_s for at_s in known):
+        # No stay has a stamp of its own: the last one was seen when all stamps of its record had been set.
+        known[-1] = _by_others(life, created_s)
     if known[0] is None:
         known[0] = created_s
     last_s = max(at_s for at_s in known if at_s is not None)
@@ -159,6 +162,15 @@ def _stamped(life: Life) -> list[float] | None:
     return made
 
 
+def _by_others(life: Life, created_s: float) -> float | None:
+    """A place for the last stay by stamps that are not its own; None where they tell nothing."""
+    others = (values for name, values in life.stamps.items() if name != "expires_at")
+    last_s = max(at_s for values in others for at_s in values)
+    if last_s <= created_s:
+        return None
+    return last_s if life.stays[-1].status in TERMINAL else last_s + (last_s - created_s) / 10
+
+
 def _stamp(stay: Stay) -> float | None:
     if stay.status in TERMINAL:
         return stay.ended_s
@@ -174,8 +186,8 @@ def _unseen(life: Life, until_ms: int, base_s: float, policy: Policy) -> tuple[B
     way = _way("queued", first.status, restarts, False, policy)
     names = ["queued", *(way or ())[:-1]]
     started_ms = None if first.started_s is None else _ms(first.started_s - base_s)
-    if names == ["queued", "in_progress"] and started_ms is not None and 0 <= started_ms <= until_ms:
-        return (Bar(names[0], 0, started_ms, True, 0), Bar(names[1], started_ms, until_ms, True, 0))
+    if names[:2] == ["queued", "in_progress"] and started_ms is not None and 0 <= started_ms <= until_ms:
+        return (Bar(names[0], 0, started_ms, True, 0), *_parts(names[1:], started_ms, until_ms, 0))
     return tuple(_parts(names, 0, until_ms, 0))
 
 

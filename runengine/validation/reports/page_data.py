@@ -52,7 +52,8 @@ def data_of(lives: Iterable[Life], policy: Policy, head: dict[str, Any]) -> Iter
     """The data, piece by piece.
 
     A run is `[id, thread, file, line, last line, snapshots, stays left out, whole, axis, base, end, stays, bars,
-    stamps, counts, pins]`; id and thread are numbers of `texts`, -1 for none; id is -2 for a recording itself.
+    stamps, counts, pins, number]`; id and thread are numbers of `texts`, -1 for none; id is -2 for a recording itself;
+    number tells which run of its id it is, from 0.
     A stay is `[line, last line, count, status, from, to, event, calls, started_at]`, a bar `[status, from, to, hidden,
     stay]`, a stamp `[name, at]`, a count `[rule, severity, how many]`, a pin `[rule, severity, line, stay, at, field,
     found, expected, message, hint]`.
@@ -88,6 +89,7 @@ def data_of(lives: Iterable[Life], policy: Policy, head: dict[str, Any]) -> Iter
             [[STAMPS.index(name), at_ms] for name, at_ms in laid.stamps],
             [[rules(code), SEVERITIES.index(severity), n] for (code, severity), n in life.counts.items()],
             list(_pins(life, laid, rules, texts)),
+            life.number,
         ]
         yield (",\n" if number else "\n") + safe_json(row)
     tables = {"texts": texts, "files": files, "rules": rules, "statuses": statuses}

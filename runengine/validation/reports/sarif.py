@@ -92,7 +92,7 @@ class SarifReport:
         write = self._out.write
         driver = {"name": "runengine", "version": version("runengine"), "rules": list(map(_rule, RULES.values()))}
         write(f'{{"$schema":{_json(_SCHEMA)},\n"version":"2.1.0",\n"runs":[{{"tool":{_json({"driver": driver})},\n')
-        write(f'"invocations":{_json([self._invocation()])},\n')
+        write(f'"invocations":{_json([self._invocation(summary.unread)])},\n')
         said: dict[str, Any] = {"summary": summary.as_dict(), "results_max": RESULTS_MAX}
         said["findings_left_out"] = {severity: self._left_out[severity] for severity in SEVERITIES}
         if profile is not None:
@@ -116,13 +116,15 @@ class SarifReport:
                 return True
         return False
 
-    def _invocation(self) -> dict[str, Any]:
+    def _invocation(self, unread: int) -> dict[str, Any]:
         told = [
             {"level": "warning", "message": {"text": f"{count_of(count, 'finding')} of severity {severity} left out: "
              f"hosts take {RESULTS_MAX:,} results; --format jsonl has all"}}
             for severity in SEVERITIES if (count := self._left_out[severity])
         ]  # fmt: skip
-        return {"executionSuccessful": True, "toolExecutionNotifications": told}
+        if unread:
+            told.append({"level": "error", "message": {"text": f"{count_of(unread, 'input')} not read"}})
+        return {"executionSuccessful": not unread, "toolExecutionNotifications": told}
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

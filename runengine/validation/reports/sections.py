@@ -18,6 +18,7 @@ from runengine.validation.summary import Options, Summary
 __all__ = ["edge_kind", "edges_table", "legend", "rule_list", "shown_text", "summary_part"]
 
 _ONE: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "info": "remark"}
+_A: Final[dict[Severity, str]] = {"error": "an error", "warning": "a warning", "info": "a remark"}
 _SEVERITY_ORDER: Final = {severity: number for number, severity in enumerate(SEVERITIES)}
 _EXAMPLE_MAX: Final = 6000
 
@@ -93,31 +94,37 @@ def _asked(options: Options) -> Iterator[tuple[str, str]]:
         yield "without rules", ", ".join(options.ignore)
 
 
-def rule_list(by_code: Mapping[str, int]) -> str:
-    """Every rule with findings, errors first, and the catalogue's words on it.
+def rule_list(found: Mapping[tuple[str, Severity], int]) -> str:
+    """Every rule with findings, and the catalogue's words on it: errors first, then the most frequent.
+
+    A rule with findings of two severities stands there twice, so that the counts come to those of the summary.
+
+    Args:
+        found: How many findings, by code and severity.
 
     Example:
-        >>> rule_list({"RE101": 2}).count("<details")
-        1
+        >>> rule_list({("RE204", "error"): 2, ("RE204", "warning"): 1}).count("<details")
+        2
     """
-    if not by_code:
+    if not found:
         return f'<p class="calm">None. {len(RULES)} rules were checked.</p>'
-    order = sorted((code for code in by_code if code in RULES), key=lambda c: (_SEVERITY_ORDER[RULES[c].severity], c))
-    items = (_rule(RULES[code], by_code[code]) for code in order)
+    order = sorted(found.items(), key=lambda item: (_SEVERITY_ORDER[item[0][1]], -item[1], item[0][0]))
+    items = (_rule(RULES[code], severity, count) for (code, severity), count in order if code in RULES)
     return '<div class="rules">\n' + "\n".join(items) + "\n</div>"
 
 
-def _rule(rule: Rule, count: int) -> str:
+def _rule(rule: Rule, severity: Severity, count: int) -> str:
     words = [("What it says", rule.says), ("Why", rule.why), ("Milder", rule.milder), ("Where to look", rule.hint)]
     words.append(("Source", rule.source))
     text = "".join(f"<dt>{name}</dt><dd>{shown_text(said)}</dd>" for name, said in words if said)
     text += _example("A recording that breaks it", rule.breaks) + _example("One that nearly does", rule.keeps)
-    severity = f'<span class="severity {rule.severity}">{_ONE[rule.severity]}</span>'
+    kind = f'<span class="severity {severity}">{_ONE[severity]}</span>'
+    these = f'data-rule="{rule.code}" data-severity="{severity}"'
     return (
         f'<details class="rule"><summary><span class="code">{rule.code}</span>'
-        f'<span class="name">{shown_text(rule.name)}</span>{severity}<span class="many">{count:,}</span></summary>\n'
+        f'<span class="name">{shown_text(rule.name)}</span>{kind}<span class="many">{count:,}</span></summary>\n'
         f'<div class="text"><dl>{text}</dl>\n'
-        f'<button type="button" data-rule="{rule.code}" hidden>Show the runs with {rule.code}</button></div></details>'
+        f'<button type="button" {these} hidden>Show the runs with it as {_A[severity]}</button></div></details>'
     )
 
 

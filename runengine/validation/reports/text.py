@@ -1,9 +1,9 @@
 """The report for people: findings grouped by file and run, with the offending line quoted.
 
 On a terminal a file and a run are headings, and a finding begins with its line; where runs take turns, each finding
-names its run instead. Elsewhere each finding begins with `path:line:`, as compilers write it, so that editors and `grep`
-find the place. Nothing that is found is left out but
-remarks: of one rule in one file the first `QUOTES_MAX` findings are quoted, all others are said without a quote.
+names its run instead. Elsewhere each begins with `path:line:`, as compilers write it, so that editors and `grep` find
+the place. Nothing that is found is left out but remarks: of one rule in one file the first `QUOTES_MAX` findings are
+quoted, all others are said without a quote.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class TextReport:
             )
         if summary.violations["info"] and not self._verbose:
             self._print(f"{count_of(summary.violations['info'], 'remark')} not shown; -v shows them", style="dim")
-        if summary.companions:
+        if summary.companions and summary.observations:
             self._print(f"{count_of(summary.companions, 'object')} around the runs checked", style="dim")
         if summary.passed:
             are = "is no run" if summary.passed == 1 else "are no runs"

@@ -7,6 +7,7 @@ the last of its stays, and its first findings. What is left out is counted, and 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,8 @@ from runengine.core.statuses import STATUSES
 from runengine.core.table import TERMINAL
 from runengine.validation.findings import Severity, Violation
 from runengine.validation.observations import Item, Observation, Sampling
+from runengine.validation.rules.stamps import is_seconds
+from runengine.validation.rules.threads import is_another
 
 __all__ = ["PINS_MAX", "RUNS_MAX", "STAYS_MAX", "Kept", "Life", "Stay", "Timelines", "cut"]
 
@@ -40,8 +43,8 @@ _STAMP_LIMIT_S: Final = 100_000_000_000  # what is beyond are milliseconds, or n
 _CLEAN_ENDED, _CLEAN_OPEN = 0, 1
 _RANK: Final[dict[Severity, int]] = {"info": 2, "warning": 3, "error": 4}
 
-_Key = tuple[str, str | int | None]
-"""Recording, and the run's id, or the line of a record without one, or None for the recording itself."""
+_Key = tuple[str, str | int | None, int]
+"""Recording; the run's id, or the line of a record without one, or None for the recording; which run of the id."""
 
 
 class Stay:
@@ -109,6 +112,7 @@ class Life:
     Attributes:
         path: The recording.
         run_id: The run, or None where the record has no id.
+        number: Which run of its id it is, from 0: an id may be given to another run (RE502).
         about_run: False for the recording itself, which takes the findings that are about no single run.
         thread_id: Its thread, or None.
         observations: How many snapshots were kept or counted.
@@ -126,7 +130,9 @@ class Life:
 
     __slots__ = (
         "about_run",
+        "born",
         "counts",
+        "number",
         "observations",
         "order",
         "path",
@@ -140,9 +146,11 @@ class Life:
         "whole",
     )
 
-    def __init__(self, path: str, run_id: str | None, order: int) -> None:
+    def __init__(self, path: str, run_id: str | None, order: int, number: int = 0) -> None:
         self.path = path
         self.run_id = run_id
+        self.number = number
+        self.born: tuple[Any, str | None] = (None, None)  # its last created_at and thread
         self.about_run = True
         self.order = order
         self.thread_id: str | None = None
@@ -181,6 +189,10 @@ class Timelines:
         sampling: As in `Options`.
         runs_max: How many runs, and recordings with findings of their own, are kept.
 
+    Attributes:
+        paths: The recordings, in order.
+        left_runs: Whether a run was left out, if only for a while.
+
     Example:
         >>> lines = Timelines()
         >>> lines.see("a.jsonl", Observation({"id": "run_1", "status": "queued"}, 1), ())
@@ -193,10 +205,13 @@ class Timelines:
         self.runs_max = runs_max
         self._lives: dict[_Key, Life] = {}
         self._ranks: tuple[OrderedDict[_Key, None], ...] = tuple(OrderedDict() for _ in range(5))
+        self._again: dict[tuple[str, str], list[int]] = {}  # lines at which an id is another run's
+        self._agains = 0
         self._known = 0
         self._stays = 0
         self._pins: Counter[Severity] = Counter()
         self.paths: dict[str, None] = {}
+        self.left_runs = False
 
     def see(self, path: str, item: Item, found: Sequence[Violation]) -> None:
         """Take one item; all but snapshots of runs are passed over."""
@@ -205,7 +220,8 @@ class Timelines:
         self.paths.setdefault(path)
         run_id = item.record.get("id")
         run_id = cut(run_id) if isinstance(run_id, str) else None
-        key = (path, item.line if run_id is None else run_id)
+        self._renew(path, run_id, item)
+        key = self._key(path, run_id, item.line)
         rank = max((_RANK[v.severity] for v in found if v.line == item.line), default=_CLEAN_OPEN)
         # A run that was met from the middle of its life is drawn all the same: only this page knows whether it was.
         life = self._life(key, run_id, rank)
@@ -223,10 +239,11 @@ class Timelines:
         path, run_id = violation.path, violation.run_id
         self.paths.setdefault(path)
         rank = _RANK[violation.severity]
-        key: _Key = (path, violation.line if run_id is None else cut(run_id))
+        run_id = None if run_id is None else cut(run_id)
+        key = self._key(path, run_id, violation.line)
         if run_id is None and key not in self._lives:
-            key = (path, None)
-        life = self._life(key, None if run_id is None else cut(run_id), rank)
+            key = (path, None, 0)
+        life = self._life(key, run_id, rank)
         if life is None:
             return
         if key[1] is None:
@@ -249,6 +266,25 @@ class Timelines:
         runs = sum(life.about_run for life in self._lives.values())
         return Kept(runs, Counter({s: n for s, n in self._pins.items() if n}), self._stays)
 
+    def _key(self, path: str, run_id: str | None, line: int) -> _Key:
+        if run_id is None:
+            return path, line, 0
+        again = self._again.get((path, run_id))
+        return path, run_id, 0 if again is None else bisect_right(again, line)
+
+    def _renew(self, path: str, run_id: str | None, item: Observation) -> None:
+        """Tell another run of the same id by what the checker tells it by, and begin a life for it."""
+        if run_id is None or item.record.get("status") not in STATUSES:
+            return
+        life = self._lives.get(self._key(path, run_id, item.line))
+        if life is None:
+            return
+        created_at, thread_id = life.born
+        before = {"created_at": created_at, "thread_id": thread_id}
+        if is_another(before, item) and self._agains < self.runs_max:
+            self._agains += 1
+            self._again.setdefault((path, run_id), []).append(item.line)
+
     def _life(self, key: _Key, run_id: str | None, rank: int) -> Life | None:
         life = self._lives.get(key)
         if life is not None:
@@ -256,8 +292,9 @@ class Timelines:
         self._known += 1
         full = len(self._lives) >= self.runs_max
         if full and not self._evict(rank):
+            self.left_runs |= key[1] is not None
             return None
-        life = self._lives[key] = Life(key[0], run_id, self._known)
+        life = self._lives[key] = Life(key[0], run_id, self._known, key[2])
         life.whole = not full
         life.rank = rank
         self._ranks[rank][key] = None
@@ -269,6 +306,7 @@ class Timelines:
             if lesser:
                 key, _ = lesser.popitem(last=True)
                 left = self._lives.pop(key)
+                self.left_runs |= left.about_run
                 self._stays -= len(left.stays)
                 for pin in left.pins:
                     self._pins[pin.severity] -= 1
@@ -287,6 +325,10 @@ class Timelines:
         thread_id = record.get("thread_id")
         if life.thread_id is None and isinstance(thread_id, str):
             life.thread_id = cut(thread_id)
+        if record.get("status") in STATUSES:
+            created_at = record.get("created_at")
+            short = isinstance(thread_id, str) and len(thread_id) <= _TEXT_MAX
+            life.born = created_at if is_seconds(created_at) else None, thread_id if short else None
         for name in STAMPS:
             at_s = _seconds(record.get(name))
             if at_s is not None:

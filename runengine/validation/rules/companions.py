@@ -7,13 +7,15 @@ Source: FACTS §4, C7, B7.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from types import NoneType
+from typing import Any, Final, NamedTuple
 
 from runengine.core.companions import MESSAGE, STEP, Lifecycle
 from runengine.validation.findings import Finding
 from runengine.validation.observations import Companion
+from runengine.validation.rules.stamps import is_seconds
 
-__all__ = ["CODES", "TABLES", "calls_of", "lasting_of", "move_findings", "own_findings"]
+__all__ = ["CODES", "TABLES", "Call", "calls_of", "lasting_of", "move_findings", "own_findings"]
 
 TABLES: Final[dict[str, Lifecycle]] = {"step": STEP, "message": MESSAGE}
 """The table of each kind."""
@@ -22,14 +24,13 @@ CODES: Final[dict[str, str]] = {"step": "RE505", "message": "RE506"}
 """The rule of each kind."""
 
 _PREFIX: Final[dict[str, str]] = {"step": "thread.run.step.", "message": "thread.message."}
-_SPELLINGS: Final[dict[str, tuple[str, ...]]] = {"expired_at": ("expired_at", "expires_at")}
-"""C7: streams write expires_at; where the step has not expired, that is the deadline and no stamp of an end."""
-
 _LASTING: Final = ("created_at", "run_id", "thread_id", "assistant_id", "type", "role")
+_REASONS: Final = (("step", "failed", "last_error"), ("message", "incomplete", "incomplete_details"))
+"""FACTS §4: what an ending says of why."""
 
 
 def own_findings(item: Companion) -> Iterator[Finding]:
-    """What is wrong with a whole step or message by itself: its status, its stamps, its event.
+    """What is wrong with a whole step or message by itself: its status, its stamps, its event, its reason, its usage.
 
     Args:
         item: A step or a message.
@@ -56,17 +57,32 @@ def own_findings(item: Companion) -> Iterator[Finding]:
             yield Finding(
                 code, "status", wanted, f"{item.event} came with a {table.thing} that is {status}", found=status
             )
-    for owner, (stamp,) in table.stamps.items():
+    yield from _stamps(item, status, table, code)
+    yield from _reasons(item, status, table, code)
+    if kind == "step":
+        yield from _details(record, status)
+
+
+def _stamps(item: Companion, status: str, table: Lifecycle, code: str) -> Iterator[Finding]:
+    record = item.record
+    created = record.get("created_at")
+    if created is not None and not is_seconds(created):
+        yield Finding(code, "created_at", "Unix seconds", "created_at is no Unix seconds", found=created)
+    for owner, (stamp, *others) in table.stamps.items():
+        value = record.get(stamp)
         if owner == status:
-            if stamp in record or item.source == "stream":
-                names = _SPELLINGS.get(stamp, (stamp,))
-                if all(record.get(name) is None for name in names) and not _is_asked(record):
-                    message = f"the {table.thing} is {status}, and has no {stamp}"
-                    yield Finding(code, stamp, "Unix seconds", message, found=None)
-        elif record.get(stamp) is not None:
+            value = next((record[name] for name in (stamp, *others) if record.get(name) is not None), None)
+            if value is None and (stamp in record or item.source == "stream") and not _is_asked(record):
+                message = f"the {table.thing} is {status}, and has no {stamp}"
+                yield Finding(code, stamp, "Unix seconds", message, found=None)
+            elif value is not None and not is_seconds(value):
+                yield Finding(code, stamp, "Unix seconds", f"{stamp} is no Unix seconds", found=value)
+        elif value is not None:
             message = f"the {table.thing} is {status}, and has {stamp}"
-            yield Finding(code, stamp, f"null unless {owner}", message, found=record[stamp])
-    yield from _stamp_order(record, table, code)
+            yield Finding(code, stamp, f"null unless {owner}", message, found=value)
+        if is_seconds(value) and is_seconds(created) and value < created and record.get(stamp) is not None:
+            message = f"{stamp} is {created - value} s before created_at"
+            yield Finding(code, stamp, f"at least {created} (created_at)", message, found=value)
 
 
 def _is_asked(record: dict[str, Any]) -> bool:
@@ -74,13 +90,37 @@ def _is_asked(record: dict[str, Any]) -> bool:
     return record.get("role") == "user"
 
 
-def _stamp_order(record: dict[str, Any], table: Lifecycle, code: str) -> Iterator[Finding]:
-    created = record.get("created_at")
-    for (stamp,) in table.stamps.values():
-        value = record.get(stamp)
-        if type(value) is int and type(created) is int and value < created:
-            message = f"{stamp} is {created - value} s before created_at"
-            yield Finding(code, stamp, f"at least {created} (created_at)", message, found=value)
+def _reasons(item: Companion, status: str, table: Lifecycle, code: str) -> Iterator[Finding]:
+    """Whoever fails says why, and a message that is whole gives no reason for not being so."""
+    record = item.record
+    for kind, owner, name in _REASONS:
+        if kind != item.kind:
+            continue
+        if status == owner and record.get(name) is None and (name in record or item.source == "stream"):
+            message = f"the {table.thing} is {status}, and has no {name}"
+            yield Finding(code, name, "the reason", message, found=None)
+        elif status != owner and kind == "message" and record.get(name) is not None:
+            message = f"the {table.thing} is {status}, and has {name}"
+            yield Finding(code, name, f"null unless {owner}", message, found=record[name])
+
+
+def _details(step: dict[str, Any], status: str) -> Iterator[Finding]:
+    """A step's type is said twice, and its usage is a sum that is not known before its end."""
+    details, kind = step.get("step_details"), step.get("type")
+    inner = details.get("type") if isinstance(details, dict) else None
+    if isinstance(kind, str) and isinstance(inner, str) and kind != inner:
+        message = f"type is {kind[:80]}, and that of its step_details is {inner[:80]}"
+        yield Finding("RE505", "type", inner[:80], message, found=kind)
+    usage = step.get("usage")
+    if not isinstance(usage, dict):
+        return
+    if status == STEP.initial:
+        message = f"the run step is {status}, and has usage"
+        yield Finding("RE505", "usage", f"null while {status}", message, found=usage)
+    asked, answered, total = (usage.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
+    if type(asked) is int and type(answered) is int and type(total) is int and asked + answered != total:
+        message = "total_tokens is not the sum of prompt_tokens and completion_tokens"
+        yield Finding("RE505", "usage.total_tokens", str(asked + answered), message, found=total)
 
 
 def lasting_of(record: dict[str, Any]) -> dict[str, Any]:
@@ -96,26 +136,46 @@ def lasting_of(record: dict[str, Any]) -> dict[str, Any]:
     return {name: record[name] for name in _LASTING if record.get(name) is not None}
 
 
-def calls_of(record: dict[str, Any]) -> dict[str, str | None]:
-    """The function calls of a step that show whether they are answered: id to output, None for not yet.
+class Call(NamedTuple):
+    """A function call of a step; each part is None where it is not told.
+
+    Attributes:
+        name: Of the function.
+        arguments: As JSON text.
+        output: What was answered.
+
+    Example:
+        >>> Call("now", "{}", None).name
+        'now'
+    """
+
+    name: str | None
+    arguments: str | None
+    output: str | None
+
+
+def calls_of(record: dict[str, Any]) -> dict[str, Call]:
+    """The function calls of a step that show whether they are answered, by id.
 
     Args:
         record: The step.
 
     Example:
-        >>> call = {"id": "call_1", "type": "function", "function": {"output": "7"}}
+        >>> call = {"id": "call_1", "type": "function", "function": {"name": "now", "output": "7"}}
         >>> calls_of({"step_details": {"tool_calls": [call]}})
-        {'call_1': '7'}
+        {'call_1': Call(name='now', arguments=None, output='7')}
     """
     details = record.get("step_details")
     calls = details.get("tool_calls") if isinstance(details, dict) else None
-    made: dict[str, str | None] = {}
+    made: dict[str, Call] = {}
     for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
-        if isinstance(function, dict) and isinstance(call.get("id"), str) and "output" in function:
-            output = function["output"]
-            if output is None or isinstance(output, str):
-                made[call["id"]] = output
+        if not isinstance(function, dict) or not isinstance(call.get("id"), str):
+            continue
+        if isinstance(function.get("output", ""), (str, NoneType)) and "output" in function:
+            name, arguments, output = (function.get(part) for part in Call._fields)
+            known = [text if isinstance(text, str) else None for text in (name, arguments, output)]
+            made[call["id"]] = Call(*known)
     return made
 
 

@@ -289,7 +289,8 @@ def _graded(rows: tuple[Transition, ...], source: Status, target: Status, policy
         if row.edge not in DOCUMENTED.edges:
             way = "" if row.edge == (source, target) else f" (hidden between {source} and {target})"
             severity: Severity = "error" if policy is DOCUMENTED else "warning"
-            message = f"{row.source} to {row.target}{way} is not in the published diagram; {row.evidence}"
+            _, _, why = row.evidence.partition(": ")  # without its source, which `explain` names
+            message = f"{row.source} to {row.target}{way} is not in the published diagram; {why}"
             yield Finding("RE102", "status", _onward(row.source, DOCUMENTED), message, severity=severity)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from runengine.simulation.chance import Chance
 from runengine.simulation.faults import FAULTS, made_by
 from runengine.simulation.recording import Recording, View
 from runengine.validation import RULES, Violation
-from runengine.validation.explaining.causes import EXPLAINED, cause_of, explained
+from runengine.validation.explaining.causes import EXPLAINED, cause_of, explained, without_repair
+from runengine.validation.explaining.foreign import UNWRITTEN
 from runengine.validation.findings import Finding
 from runengine.validation.memory import ODD, Seen
 from runengine.validation.observations import Observation
@@ -32,6 +34,12 @@ LIVED = ("illegal_step", "cancel_undone", "undocumented_step", "resurrected_run"
 LOST = ("lost_row", "dropped_event")
 OTHERS = ("second_created", "recorder_stepped_back")
 """Of other families, and about delivery."""
+
+ONE_FIELD = tuple(
+    f"changed_{name}"
+    for name in ("thread_id", "assistant_id", "object", "model", "instructions", "tools", "temperature")
+)
+"""One value differs that no event writes, and everything else fits: it may be wrong, or another run's."""
 
 BACK_AS_IT_WAS = ("cancel_undone", "resurrected_run")
 """The run shows once more exactly what it showed before; without a history's time, so would a stale read."""
@@ -76,7 +84,7 @@ def expected(name: str, view: View, recording: Recording) -> tuple[str, bool]:
     """What is to be said, and whether the two can be told apart at all."""
     if name in BACK_AS_IT_WAS and view != "history":
         return "delivery", False
-    if name == "illegal_step":
+    if name == "illegal_step" or name in ONE_FIELD:
         return "either", False
     if name in LOST:
         was, is_now = started(recording)
@@ -100,7 +108,7 @@ def test_causes_are_told() -> None:
                 wanted, can = expected(name, view, recording)
                 count[name if can else "cannot be told"] += 1
                 right[name if can else "cannot be told"] += origin(violation) == wanted
-    assert count.keys() >= OPERATORS.keys() - {"illegal_step"}
+    assert count.keys() >= OPERATORS.keys() - {"illegal_step", *ONE_FIELD}
     whole = sum(count.values()) - count["cannot be told"]
     assert sum(right.values()) - right["cannot be told"] >= FLOOR * whole
     for name in count:
@@ -168,11 +176,116 @@ def test_its_own_hint_is_kept() -> None:
     assert hint.endswith("; --policy permissive allows it")
 
 
+OTHER = {
+    "object": "assistant.run",
+    "thread_id": "thread_9",
+    "assistant_id": "asst_9",
+    "created_at": samples.T0_S + 1,
+    "model": "other",
+    "instructions": "other",
+    "tools": [],
+    "file_ids": ["file_9"],
+    "temperature": 0.5,
+    "top_p": 0.5,
+    "max_prompt_tokens": 999,
+    "max_completion_tokens": 999,
+    "truncation_strategy": {"type": "last_messages", "last_messages": 3},
+    "tool_choice": "none",
+    "parallel_tool_calls": False,
+    "response_format": {"type": "text"},
+}
+"""Of each field that no event writes, a value that is sound, but for `object`, which has one value."""
+
+RECORD = clean(
+    "in_progress",
+    max_prompt_tokens=500,
+    max_completion_tokens=500,
+    tools=[{"type": "code_interpreter"}],
+    instructions="be brief",
+    truncation_strategy={"type": "auto", "last_messages": None},
+)
+
+
+@pytest.mark.parametrize("name", [name for name in UNWRITTEN if RECORD.get(name) is not None])
+def test_one_field(name: str) -> None:
+    """One value that no event writes, and everything else fits: it is wrong, or another run's, and is said once."""
+    found = hints(RECORD, {**RECORD, name: OTHER[name]}, RECORD, select=("RE204", "RE4"))
+    assert [origin_of(hint) for _, hint in found] == ["either"]
+    assert name in found[0][1] or "RE305" in found[0][1]
+
+
 def test_another_runs_record() -> None:
-    """What no event changes makes a record foreign."""
-    ((code, hint),) = hints(clean("queued"), clean("queued", model="other"))
-    assert (code, origin_of(hint)) == ("RE402", "delivery")
-    assert "no event changes model" in hint
+    """Two sound values that no event writes make a record foreign, whichever they are; a birth of its own is RE502."""
+    names = [name for name in UNWRITTEN if RECORD.get(name) is not None and name != "object"]
+    for one, other in combinations(names, 2):
+        if {one, other} != {"thread_id", "created_at"}:
+            found = hints(RECORD, {**RECORD, one: OTHER[one], other: OTHER[other]}, RECORD, select=("RE204", "RE4"))
+            assert [origin_of(hint) for _, hint in found] == ["delivery", "delivery"]
+            assert all(f"foreign: {one}, {other} differ together" in hint for _, hint in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("created_at", samples.T0_S * 1000, "RE207"),
+        ("created_at", -5, "RE207"),
+        ("created_at", 0, "RE209"),
+        ("created_at", 1.5, "RE207"),
+        ("created_at", "2024-01-01", "RE207"),
+        ("thread_id", None, "RE308"),
+        ("assistant_id", 17, "RE308"),
+        ("object", "assistant.run", "RE305"),
+        ("max_prompt_tokens", 1, "RE305"),
+        ("started_at", samples.START_S * 1000, "RE207"),
+    ],
+)
+def test_a_wrong_value(name: str, value: Any, code: str) -> None:
+    """A value that is wrong by itself tells of no other run, and what follows is not said to be foreign either."""
+    checked = check_lines(RECORD, {**RECORD, name: value}, RECORD)
+    assert (code, 2, name) in [(v.code, v.line, v.field) for v in checked.violations]
+    causes = [(v.line, v.hint or "") for v in checked.violations if v.code in EXPLAINED]
+    assert causes
+    for line, hint in causes:
+        assert hint == (
+            f"either: the value itself is wrong ({code}), and tells nothing of the run's way"
+            if line == 2
+            else f"either: it follows from the fault in the snapshot above, a wrong value ({code})"
+        )
+
+
+def test_one_field_and_no_place() -> None:
+    """One sound value that no event writes, in a record that no step leads to, is foreign; each finding says so."""
+    found = hints(clean("in_progress"), clean("cancelled", model="other"), sampling="complete")
+    assert len(found) > 1
+    assert all(hint.startswith("delivery: foreign: no event changes model, and the run's path") for _, hint in found)
+
+
+def test_after_a_foreign_end() -> None:
+    """A run that goes on after another run's end is right; the foreign record is at fault."""
+    foreign = clean("completed", model="other", assistant_id="asst_9")
+    found = hints(clean("queued", started_at=None), clean("in_progress"), foreign, clean("in_progress"))
+    (hint,) = [hint for code, hint in found if code == "RE103"]
+    assert hint.startswith(
+        "delivery: it follows from the snapshot above, which is foreign: assistant_id, model are again"
+    )
+
+
+def test_it_follows_from_the_line_above() -> None:
+    """A snapshot that the cheapest repair does not touch is right, though what came before it had another repair."""
+    at = [clean("queued", started_at=None), clean("in_progress"), clean("queued", started_at=samples.START_S)]
+    ahead = hints(*at, clean("completed"), sampling="complete", select=("RE101",))
+    assert [origin_of(hint) for _, hint in ahead] == ["either", "either"]
+    assert ahead[1][1].startswith("either: it follows from the fault at line 3; this snapshot is right")
+
+
+def test_hints_without_repair() -> None:
+    """A hint loses its repair and nothing else."""
+    general = f". {RULES['RE103'].hint}"
+    mended = "; cheapest repair: line 2 belongs before line 1, insert start between line 3 and line 4"
+    for rest in ("life: it went on", f"life: it went on{general}", "either: it; --policy permissive allows it"):
+        first, mark, more = rest.partition("; " if "; " in rest else ". ")
+        assert without_repair(f"{first}{mended}{mark}{more}") == rest
+        assert without_repair(rest) == rest
 
 
 def test_without_a_trail() -> None:

@@ -120,7 +120,7 @@ def _changed(path: list[Seen], complete: bool) -> Iterator[tuple[list[Seen], int
     if not complete:
         return
     for n, status in product(range(len(path)), STATUSES):
-        if status != path[n][0]:
+        if status != path[n][0] and not (status in MUST and path[n][1] is None):
             yield [*path[:n], (status, path[n][1]), *path[n + 1 :]], PRICE["change"]
 
 
@@ -250,6 +250,14 @@ def test_a_change_in_words() -> None:
     """A wrong status between two that need one there is changed, which is cheaper than to give it up and insert."""
     seen: list[Seen] = [("queued", None), ("expired", 5), ("requires_action", 5), ("queued", 5)]
     assert repair(marks_of(seen), policy_named("documented"), True).text == "change line 20 from expired to in_progress"
+
+
+def test_no_change_to_what_cannot_be() -> None:
+    """No snapshot without a start is changed to a status that has one, though such a path would be legal for less."""
+    seen: list[Seen] = [("queued", None), ("in_progress", 5), ("queued", 6), ("queued", 6), ("queued", None)]
+    for policy in POLICIES:
+        edits = repair(marks_of(seen), policy_named(policy), True).edits
+        assert not [edit for edit in edits if edit.kind == "change" and edit.line in (10, 50) and edit.status in MUST]
 
 
 def test_long_paths_are_cut() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from functools import cache
-from math import floor
+from math import ceil
 from typing import Any
 
 import pytest
@@ -105,7 +106,9 @@ class TestHistories:
             assert shown["n"] == len(exact)
             assert shown["max"] == pytest.approx(exact[-1], rel=1e-3)
             for key, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
-                assert shown[key] == pytest.approx(exact[ceil(Fraction(str(share)) * len(exact)) - 1], rel=0.0105, abs=1e-6)
+                assert shown[key] == pytest.approx(
+                    exact[ceil(Fraction(str(share)) * len(exact)) - 1], rel=0.0105, abs=1e-6
+                )
 
     def test_variants_are_those_of_the_lives(self, name: str) -> None:
         """As many runs went each way as truly did, rounds apart, and the shares are their part of all."""

@@ -45,7 +45,9 @@ def test_life() -> None:
     """A life with a tool round and a refused cancel is read whole, and is clean."""
     data = as_azure(LIFE)
     kinds = [Observation] * 3 + [Submitted] + [Observation] * 2 + [Refusal]
-    assert [type(item) for item in items_of(data)] == kinds
+    items = items_of(data)
+    assert [type(item) for item in items] == kinds
+    assert '"RequestBody": {' in data.decode().splitlines()[items[3].line - 1]
     assert check_bytes(data, path="a.json").violations == []
 
 

@@ -30,6 +30,7 @@ def test_life() -> None:
     assert [type(i) for i in items] == [Observation] * 3 + [Submitted] + [Observation] * 2 + [Refusal]
     lines = data.decode().splitlines()
     entries = [number for number, line in enumerate(lines, 1) if line == "   {"]
+    assert "tool_outputs" in lines[items.pop(3).line - 1]
     assert sorted({item.line for item in items}) == entries
     assert check_bytes(data, path="a.har").violations == []
 

@@ -18,12 +18,19 @@ from hypothesis import strategies as st
 from runengine.cli import main
 from runengine.validation import RULES, Options, Summary, Violation
 from runengine.validation.catalogue.examples import CREATED, record
+from runengine.validation.findings import SEVERITIES
 from runengine.validation.observations import Observation
 from runengine.validation.reports import FORMATS
 from runengine.validation.reports.html import HtmlReport
 from runengine.validation.reports.timelines import PINS_MAX
 from tests.validation.reports.making import FOREIGN, counted, found_by, violations
 from tests.validation.reports.pages import EVIL, data_in, life_of, many, page_of, parsed, pins_in
+
+ROW = re.compile(r'class="code">(RE\d+)</span>.*?class="severity (\w+)">.*?class="many">([\d,]+)<')
+"""A row of the list of rules: code, severity, count."""
+
+EDGE = re.compile(r'data-source="(\w+)" data-target="(\w+)" data-count="(\d+)"')
+"""An edge of the picture."""
 
 FOREIGN_OR_EVIL = FOREIGN | st.sampled_from(EVIL)
 
@@ -186,6 +193,14 @@ class TestComplete:
                 counts[data["rules"][rule], ("error", "warning", "info")[severity]] += count
         assert counts == Counter((v.code, v.severity) for v in found)
 
+    @settings(max_examples=40)
+    @given(st.lists(violations(), max_size=12))
+    def test_rules_add_up(self, found: list[Violation]) -> None:
+        """The list of rules counts findings by their own severity, errors first, then the most frequent."""
+        rows = [(code, severity, int(n.replace(",", ""))) for code, severity, n in ROW.findall(written(found))]
+        assert {row[:2]: row[2] for row in rows} == Counter((v.code, v.severity) for v in found)
+        assert rows == sorted(rows, key=lambda row: (SEVERITIES.index(row[1]), -row[2], row[0]))
+
     def test_snapshots(self) -> None:
         """Snapshots that show the same are one stay with their number; the first and the last line are kept."""
         data = data_in(page_of({"a": [record("queued")] * 3 + [record("in_progress")]}).html)
@@ -206,6 +221,35 @@ class TestComplete:
         assert worst <= set(kept)
         assert kept == sorted(kept)
         assert f"shows {len(kept)} of 200 runs (at most 8)" in said(made.html)
+
+    @pytest.mark.parametrize("ignore", [(), ("RE502",)])
+    def test_an_id_of_two_runs(self, ignore: tuple[str, ...]) -> None:
+        """Another run of the same id is a life of its own, with its own findings, and none is left out."""
+        again = {"thread_id": "thread_2", "created_at": CREATED + 60, "expires_at": CREATED + 660}
+        rows = [record("queued"), record("completed", failed_at=CREATED), record("queued", **again)]
+        made = page_of({"a": [*rows, record("in_progress", **{**again, "started_at": CREATED + 62})]}, ignore=ignore)
+        data = data_in(made.html)
+        assert [[stay[0] for stay in run[11]] for run in data["runs"]] == [[1, 2], [3, 4]]
+        assert [run[16] for run in data["runs"]] == [0, 1]
+        assert [{pin[2] for pin in run[15]} for run in data["runs"]] == [{2}, set() if ignore else {3}]
+        assert made.summary.runs == 2
+        assert not said(made.html)
+
+    def test_ids_given_to_others_for_ever(self) -> None:
+        """An id that is another run's at every line takes no more lives than there is room for."""
+        rows = [record("queued", thread_id=f"t{n}", created_at=CREATED + n) for n in range(50)]
+        made = page_of({"a": rows}, runs_max=8)
+        assert len(data_in(made.html)["runs"]) == 8
+        assert "shows 8 of 50 runs (at most 8)" in said(made.html)
+
+    def test_counted_otherwise(self) -> None:
+        """Where runs are counted otherwise than listed, though none is left out, the page says why."""
+        forgotten = [record("completed", id=f"run_{n}", thread_id=f"t{n}") for n in (1, 2, 3, 1)]
+        assert "4 runs are counted and 3 listed: a run that comes back" in said(
+            page_of({"a": forgotten}, forget_after=1).html
+        )
+        joined = {"a": [record("queued")], "b": [record("in_progress")]}
+        assert "1 run is counted and 2 listed: of joined" in said(page_of(joined, join=True).html)
 
     def test_a_late_finding(self) -> None:
         """A run that was left out and turns out to be broken comes back, and its missing beginning is told."""
@@ -273,6 +317,23 @@ def test_registered(tmp_path: Path) -> None:
     assert "documented" in parsed(html).texts_of("dd")
     assert [v["code"] for v in pins_in(data_in(html))] == ["RE103"]
     assert "html" in FORMATS
+
+
+@pytest.mark.parametrize("profiled", [False, True])
+def test_profile(tmp_path: Path, profiled: bool) -> None:
+    """With `--profile` the picture counts hidden steps and says how long runs stayed; else it counts what was seen."""
+    trace, page = tmp_path / "a.jsonl", tmp_path / "report.html"
+    trace.write_text("".join(json.dumps(record(s)) + "\n" for s in ("queued", "in_progress", "completed")))
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(record(s)) + "\n" for s in ("queued", "completed")))
+    asked = ["check", str(tmp_path), "--format", "html", "-o", str(page)]
+    assert main([*asked, "--profile"] if profiled else asked) == 0
+    html = page.read_text(encoding="utf-8")
+    edges = {(a, b): int(n) for a, b, n in EDGE.findall(html)}
+    assert edges["queued", "in_progress"] == (2 if profiled else 1)
+    assert ("2 runs, hidden steps included" in html) == profiled
+    assert ("the median stay before it" in html) == profiled
+    assert ("1 of them took several steps at once" in html) != profiled
+    assert "in a box: how many snapshots show it" in html
 
 
 def _hash(text: str) -> str:

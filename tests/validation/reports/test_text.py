@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runengine.validation import Violation
+from runengine.validation import Summary, Violation
 from runengine.validation.reports.plain import cells
 from runengine.validation.reports.text import QUOTES_MAX, TextReport
 from tests.validation.checking import as_lines, check_bytes, clean
@@ -81,6 +81,32 @@ def test_on_a_terminal(tmp_path: Path) -> None:
     assert all(cells(line) <= 80 for line in lines if "│" in line)
 
 
+def test_runs_that_take_turns() -> None:
+    """A run that comes back is named in the line, as all runs from there on; the next file has headings again."""
+    found = [found_by(path=p, line=n, run_id=f"run_{run}") for p in "ab" for n, run in enumerate("112212", 1)]
+    lines = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(text_of(found, Terminal()))).splitlines()
+    rule = "error RE202 unexpected-stamp:"
+    one = [
+        "  run_1",
+        f"  1: {rule} failed_at is set",
+        f"  2: {rule} failed_at is set",
+        "",
+        "  run_2",
+        f"  3: {rule} failed_at is set",
+        f"  4: {rule} failed_at is set",
+        f"  5: {rule} run_1: failed_at is set",
+        f"  6: {rule} run_2: failed_at is set",
+    ]
+    assert lines[: 2 * len(one) + 3] == ["a", *one, "", "b", *one]
+
+
+@pytest.mark.parametrize(("passed", "said"), [(1, "1 object that is no run"), (2, "2 objects that are no runs")])
+def test_what_is_passed_over(passed: int, said: str) -> None:
+    """What is passed over is counted in whole sentences."""
+    TextReport(out := io.StringIO()).close(Summary(runs=1, observations=1, passed=passed))
+    assert out.getvalue().startswith(f"{said} passed over\n")
+
+
 def test_no_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With NO_COLOR a terminal gets no escape sequence at all."""
     monkeypatch.setenv("NO_COLOR", "1")
@@ -116,9 +142,10 @@ def test_many_of_a_kind(tmp_path: Path) -> None:
 
 
 def test_hints() -> None:
-    """A hint is said once of a rule in a file, another hint again."""
+    """A hint is said once of a rule, whatever the file, another hint again."""
     hints = ["look here", "look here", "delivery: late", "delivery: late", "look here"]
-    lines = text_of([found_by(line=n, hint=hint) for n, hint in enumerate(hints, 1)], io.StringIO())
+    found = [found_by(path=f"{n}.jsonl", line=n, hint=hint) for n, hint in enumerate(hints, 1)]
+    lines = text_of(found, io.StringIO())
     assert [line.strip() for line in lines if "hint" in line] == [
         f"hint: {hint}" for hint in ("look here", "delivery: late", "look here")
     ]

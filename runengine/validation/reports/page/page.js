@@ -2,7 +2,7 @@
 (() => {
   // Whatever a recording holds is set as text, never as markup; what cannot be seen is written out (\u202e).
   const data = JSON.parse(document.getElementById("data").textContent);
-  const CHUNK = 50, PRINTED = 500;
+  const CHUNK = 25, PRINTED = 500;
   const SEVERITIES = ["error", "warning", "info"];
   const NOUNS = { error: ["error", "errors"], warning: ["warning", "warnings"], info: ["remark", "remarks"] };
   const TERMINAL = new Set(data.terminal);
@@ -10,7 +10,7 @@
   const AXES = [
     "Placed by the times of observation.",
     "Placed by the run's own stamps; what has none stands between its neighbours.",
-    "Nothing tells the time: every stay is as wide as any other.",
+    "Neither times of observation nor stamps tell a span of time: every stay is as wide as any other.",
   ];
   const $ = (id) => document.getElementById(id);
   const visible = (text) =>
@@ -40,13 +40,13 @@
   const known = new Set(data.statuses.slice(0, 9));
   const statusClass = (status) => (known.has(status) ? status : "unknown");
   const runs = data.runs.map((row, index) => {
-    const [id, thread, file, line, lastLine, snapshots, left, whole, axis, base, end, stays, bars, stamps, counts, pins] = row;
+    const [id, thread, file, line, lastLine, snapshots, left, whole, axis, base, end, stays, bars, stamps, counts, pins, number] = row;
     const of = [0, 0, 0];
     for (const [, severity, n] of counts) of[severity] += n;
     const last = stays.length ? data.statuses[stays[stays.length - 1][3]] : null;
     return {
       index, file, line, lastLine, snapshots, left, axis, base, end, stays, bars, stamps, counts, pins, of, last,
-      whole: whole === 1, aboutRun: id !== -2,
+      whole: whole === 1, aboutRun: id !== -2, number,
       id: id >= 0 ? data.texts[id] : id === -1 ? "(a record without an id)" : "(the recording itself)",
       thread: text(thread), path: data.files[file], hay: null, total: of[0] + of[1] + of[2],
       worst: of[0] ? 0 : of[1] ? 1 : of[2] ? 2 : 3,
@@ -97,30 +97,43 @@
   function apply(keepScroll) {
     const state = wanted();
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
-    const rule = data.rules.indexOf(state.rule), file = state.file ? Number(state.file.slice(1)) : -1;
+    const rule = data.rules.indexOf(state.rule), file = state.file ? data.files[Number(state.file.slice(1))] : null;
     const end = state.end ? data.statuses[Number(state.end.slice(1))] : null;
     const severities = state.severity.map((severity) => SEVERITIES.indexOf(severity));
     const sums = [0, 0, 0];
+    // Of a chosen rule only its own findings count: another rule's errors do not make its warnings errors.
+    const of = (run) => {
+      if (!state.rule) return run.of;
+      const own = [0, 0, 0];
+      for (const [code, severity, n] of run.counts) if (code === rule) own[severity] += n;
+      return own;
+    };
     const fit = (run) =>
-      (!state.rule || run.counts.some((c) => c[0] === rule)) &&
-      (file < 0 || run.file === file) &&
+      (!state.rule || of(run).some((n) => n)) &&
+      (file === null || run.path === file) &&
       (end === null || run.last === end) &&
       (!state.found || (state.found === "with") === run.total > 0) &&
       (!words.length || words.every((word) => hay(run).includes(word)));
     shown = [];
-    for (const run of runs) {
+    for (const run of inOrder(state.sort)) {
       if (!fit(run)) continue;
-      for (let s = 0; s < 3; s += 1) if (run.of[s]) sums[s] += 1;
-      if (!severities.length || severities.some((s) => run.of[s])) shown.push(run);
+      const own = of(run);
+      for (let s = 0; s < 3; s += 1) if (own[s]) sums[s] += 1;
+      if (!severities.length || severities.some((s) => own[s])) shown.push(run);
     }
     SEVERITIES.forEach((severity, s) => { $(`n-${severity}`).textContent = `(${count(sums[s], "run")})`; });
-    if (state.sort === "long") shown.sort((a, b) => span(b) - span(a) || a.index - b.index);
-    else if (state.sort !== "recorded") shown.sort((a, b) => a.worst - b.worst || b.of[a.worst] - a.of[a.worst] || a.index - b.index);
     say();
     chunks();
     if (!keepScroll) write(state);
   }
   const span = (run) => (run.axis === 2 ? 0 : run.end);
+  const ORDERS = {
+    "": (a, b) => a.worst - b.worst || b.of[a.worst] - a.of[a.worst] || a.index - b.index,
+    recorded: (a, b) => a.index - b.index,
+    long: (a, b) => span(b) - span(a) || a.index - b.index,
+  };
+  const ordered = {};
+  const inOrder = (sort) => (ordered[sort] ||= [...runs].sort(ORDERS[sort])); // sorted once, not at each key pressed
   function say() {
     const all = runs.filter((run) => run.aboutRun).length;
     const about = shown.filter((run) => run.aboutRun);
@@ -147,13 +160,32 @@
     // An empty one would be no state, and a bare # goes to the top.
     writing = setTimeout(() => history.replaceState(null, "", fragment ? `#${fragment}` : location.pathname + location.search), 120);
   }
+  // What the address asks for and this page has not stays chosen, fits no run, and is said to be missing.
+  function choose(name, asked) {
+    $(name).querySelector("[data-missing]")?.remove();
+    if (name in MISSING) {
+      const label = visible(asked.slice(0, 40));
+      $(name).append(el("option", { value: label, "data-missing": true }, `${label} (0 runs)`));
+      $(name).value = label;
+    } else $(name).value = "";
+  }
+  const MISSING = {
+    rule: (asked) => (nameOf(asked) ? `Nothing here breaks ${asked} ${nameOf(asked)}.` : `${asked} is no rule.`),
+    end: (asked) => `The address asks for a status (${asked}) in which no run here ends.`,
+    file: (asked) => `The address asks for a file (${asked}) that is none of this page's.`,
+  };
+  function missing() {
+    const said = Object.keys(MISSING).filter((name) => $(name).selectedOptions[0].dataset.missing !== undefined);
+    return said.map((name) => ` ${MISSING[name]($(name).value)}`).join("");
+  }
   function read() {
     const fragment = location.hash.slice(1);
     if (fragment && !fragment.includes("=")) return;
     const parts = new URLSearchParams(fragment);
     for (const name of FIELDS) {
-      $(name).value = parts.get(name) || "";
-      if ($(name).selectedIndex === -1) $(name).value = "";
+      const asked = parts.get(name) || "";
+      $(name).value = asked;
+      if ($(name).selectedIndex === -1) choose(name, asked);
     }
     const severities = (parts.get("severity") || "").split(",");
     for (const box of boxes) box.checked = severities.includes(box.value);
@@ -185,7 +217,7 @@
       if (!chunk.firstChild) chunk.style.height = `${(chunk.to - chunk.from) * height}px`;
       near.observe(chunk);
     }
-    if (!shown.length) list.append(el("p", { class: "note" }, runs.length ? "No run fits these filters." : "No run was found."));
+    if (!shown.length) list.append(el("p", { class: "note" }, runs.length ? `No run fits these filters.${missing()}` : "No run was found."));
   }
   function fill(chunk) {
     if (chunk.firstChild) return;
@@ -230,9 +262,10 @@
     const lines = run.lastLine > run.line ? `${run.line}–${run.lastLine}` : run.line;
     const summary = el("summary", null,
       el("span", { class: "who" }, el("span", { class: "id", title: run.id }, run.id),
-        el("span", { class: "at", title: run.path }, `${nameOfFile(run.path)}${lines ? ":" + lines : ""}` + (run.thread ? ` · ${run.thread}` : ""))),
+        el("span", { class: "at", title: run.path }, (run.number ? "another run of this id · " : "") + `${nameOfFile(run.path)}${lines ? ":" + lines : ""}` + (run.thread ? ` · ${run.thread}` : ""))),
       strip,
-      el("span", { class: "outcome" }, run.last === null ? null : el("i", { class: statusClass(run.last), "aria-hidden": "true" }), run.last === null ? "" : run.last),
+      el("span", { class: "outcome" }, run.last === null ? null : el("i", { class: statusClass(run.last), "aria-hidden": "true" }),
+        run.last === null ? null : el("span", { title: run.last }, run.last)),
       found);
     const details = el("details", { class: "run" }, summary);
     details.addEventListener("toggle", () => {
@@ -282,6 +315,7 @@
   }
   function told(run) {
     const parts = [AXES[run.axis]];
+    if (run.number) parts.push("Another run had this id before.");
     if (run.bars.some((bar) => bar[3])) parts.push("Hatched: not seen, but the table leaves no other way.");
     if (run.left) parts.push(`${count(run.left, "stay")} in the middle left out.`);
     if (!run.whole) parts.push("Its beginning was left out of this page for want of room.");
@@ -301,9 +335,10 @@
   }
   function groups(run) {
     const made = [];
+    const apart = run.end * Math.max(0.06, 36 / Math.max(200, list.clientWidth - 180)); // else they lie on each other
     run.pins.forEach((pin, n) => {
       const last = made[made.length - 1];
-      const found = made.find((group) => Math.abs(group.at - pin[4]) <= run.end * 0.06) || null;
+      const found = made.find((group) => Math.abs(group.at - pin[4]) <= apart) || null;
       if (found) found.pins.push(n);
       else if (pin[3] >= 0 || !last) made.push({ at: pin[4], pins: [n] });
     });
@@ -388,9 +423,10 @@
       const severity = worstOf(run, group);
       const numbers = group.pins.map((n) => n + 1);
       const label = numbers.length > 2 ? `${numbers[0]}–${numbers[numbers.length - 1]}` : numbers.join(", ");
+      const half = `${label.length / 2}ch + .6rem`; // so that it hangs over neither edge
       const codes = [...new Set(group.pins.map((n) => data.rules[run.pins[n][0]]))].join(", ");
       return el("button", {
-        type: "button", class: `pin ${severity}`, at: { left: `clamp(.7rem, ${percent(run, group.at)}, 100% - .7rem)` },
+        type: "button", class: `pin ${severity}`, at: { left: `clamp(${half}, ${percent(run, group.at)}, 100% - (${half}))` },
         "aria-label": `${numbers.length > 1 ? "Findings" : "Finding"} ${numbers.join(", ")}: ${codes}`,
         on: { click: () => {
           const target = box.querySelectorAll(".pins > li")[group.pins[0]];
@@ -508,10 +544,14 @@
   fillSelects();
   $("filters").hidden = false;
   $("theme").hidden = false;
-  let typed = 0;
+  let typed = 0, took = 0;
   $("q").addEventListener("input", () => {
     clearTimeout(typed);
-    typed = setTimeout(() => apply(), 60);
+    typed = setTimeout(() => {
+      const began = performance.now();
+      apply();
+      took = performance.now() - began;
+    }, Math.min(60, took)); // as long as the last one took, so that typing is not held up
   });
   $("filters").addEventListener("change", (event) => { if (event.target !== $("q")) apply(); });
   $("filters").addEventListener("submit", (event) => event.preventDefault());
@@ -530,6 +570,7 @@
     button.addEventListener("click", () => {
       clear();
       $("rule").value = button.dataset.rule;
+      for (const box of boxes) box.checked = box.value === button.dataset.severity;
       apply();
       $("runs").scrollIntoView();
       $("rule").focus({ preventScroll: true });
