@@ -50,7 +50,8 @@ class TestMemory:
         assert (forgotten.summary.runs, forgotten.summary.threads) == (5, 5)
 
     @pytest.mark.parametrize("skim", [True, False])
-    def test_the_longest_unseen_thread_is_forgotten(self, skim: bool) -> None:
+    @pytest.mark.parametrize("moving", [True, False])
+    def test_the_longest_unseen_thread_is_forgotten(self, skim: bool, moving: bool) -> None:
         """A thread that is seen again and again outlives others, is counted once, and its runs are still compared."""
         busy = clean("in_progress", id="run_a", thread_id="busy")
         created_at = busy["created_at"]
@@ -58,7 +59,7 @@ class TestMemory:
         second = {**busy, "id": "run_b", **moved, "started_at": created_at + 60}
         again = {**busy, "started_at": created_at + 60}
         others = [clean("completed", id=f"run_{n}", thread_id=f"thread_{n}") for n in range(20)]
-        steps = [{**busy, "started_at": created_at + 1 + n // 2} for n in range(20)] if not skim else [busy] * 20
+        steps = [{**busy, "started_at": busy["started_at"] + n * moving} for n in range(20)]
         mixed = [line for pair in zip(steps, others, strict=True) for line in pair]
         checked = check_lines(busy, *mixed, again, second, forget_after=3, sampling="polled", skim=skim)
         assert [v.run_id for v in checked.violations if v.code == "RE501"] == ["run_b"]

@@ -129,11 +129,23 @@ class TestOverlap:
             assert sorted(map(str, runs)) == sorted(f"run_{n}" for n in range(1, 12))
             assert overlapping(check_lines(*lines, skim=False)) == overlapping(check_lines(*lines))
 
+    def test_what_waited_is_said_once(self) -> None:
+        """A run that was observed together with two others, and none of them seen to end, is named once."""
+        many = [seen(living(n, n, n + 1), at_s) for at_s in (5, 60) for n in (1, 2, 3)]
+        for lines in (many, many[::-1]):
+            assert sorted(str(run) for run, _ in overlapping(check_lines(*lines))) == ["run_2", "run_3"]
+
     def test_the_first_created_is_named(self) -> None:
         """Of several earlier runs that are known when it is said, the message names the one created first."""
         for first in permutations([ended(n, n, 20) for n in (1, 2, 3)]):
             last = [v for v in check_lines(*first, ended(4, 4, 20)).violations if v.run_id == "run_4"]
             assert ["run_1" in v.message for v in last] == [True]
+
+    def test_nothing_after_the_end_proves(self) -> None:
+        """A snapshot that shows a run at work after its end is no witness."""
+        checked = check_lines(ended(1, 0, 5), living(1, 0, 60), ended(2, 20, 30))
+        assert overlapping(checked) == []
+        assert {v.code for v in checked.violations} >= {"RE103"}
 
     def test_another_created_at_proves_nothing(self) -> None:
         """A snapshot that says of its run another created_at than the first one did is no witness."""
@@ -149,8 +161,14 @@ class TestOverlap:
         """Of more runs than are compared, the one that ended first is dropped; nothing is said of runs in turn."""
         turns = [ended(n, 10 * n, 10 * n + 5) for n in range(3 * RUNS_MAX)]
         assert check_lines(*turns).violations == []
-        late = ended(999, 30 * RUNS_MAX - 8, 30 * RUNS_MAX)
-        assert overlapping(check_lines(*turns, late)) == [("run_999", 3 * RUNS_MAX + 1)]
+        for late in (ended(999, 30 * RUNS_MAX - 8, 30 * RUNS_MAX), ended(999, 30 * RUNS_MAX - 18, 30 * RUNS_MAX - 11)):
+            assert overlapping(check_lines(*turns, late)) == [("run_999", 3 * RUNS_MAX + 1)]
+
+    @pytest.mark.parametrize("skim", [True, False])
+    def test_a_busy_thread(self, skim: bool) -> None:
+        """A thread that has one run after another is not forgotten for others that were seen before it."""
+        lines = [data for n in range(20) for data in (ended(n, 10 * n, 10 * n + 5), ended(99 - n, 0, 5, thread=99 - n))]
+        assert check_lines(*lines, forget_after=3, skim=skim).summary.threads == 21
 
     def test_the_one_that_is_open_is_compared(self) -> None:
         """Of more runs than are compared, one that has not ended is dropped last."""
@@ -160,7 +178,7 @@ class TestOverlap:
 
 
 lives = st.lists(
-    st.tuples(st.integers(0, 12), st.integers(0, 4), st.integers(0, 6) | st.none()), min_size=2, max_size=12
+    st.tuples(st.integers(0, 12), st.integers(0, 4), st.integers(0, 6) | st.none()), min_size=2, max_size=9
 )
 
 

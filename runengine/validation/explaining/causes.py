@@ -222,8 +222,12 @@ class _Case(NamedTuple):
     @property
     def mended(self) -> Repair:
         """The cheapest repair of the path so far: what of it the snapshot itself has made necessary."""
-        known = self.above.edits
-        now = repair((*self.tail, self.mark), self.policy, self.complete, not self.has_own_time)
+        return self.mended_if(self.complete)
+
+    def mended_if(self, complete: bool) -> Repair:
+        """The same, if every status were visible, or not."""
+        known = repair(self.tail, self.policy, complete, not self.has_own_time).edits
+        now = repair((*self.tail, self.mark), self.policy, complete, not self.has_own_time)
         return Repair(edits=tuple(edit for edit in now.edits if edit not in known), cost=now.cost)
 
     def cause(self, origin: Origin, says: str, mended: Repair | None = None) -> Cause:
@@ -331,10 +335,9 @@ def _fits_before(case: _Case) -> Cause | None:
     """Nothing like it was seen, but it is legal at an earlier place."""
     if case.has_own_time or case.finding.code == "RE102" or case.ended:
         return None
-    known = [case.mended]
-    if case.shown[-1] == (QUEUED, NEVER):
-        known.append(case.loosely)  # it is from before any start, also where a snapshot between is missing
-    for mended in known:
+    # queued and never started, it is from before any start, also where what followed it is missing
+    for complete in (case.complete, False) if case.shown[-1] == (QUEUED, NEVER) else (case.complete,):
+        mended = case.mended_if(complete)
         if _only(mended, lambda edit: edit.kind == "move" and edit.line == case.item.line):
             return case.cause("delivery", "late: by its stamps it comes before the snapshot above it", mended)
     return None
@@ -345,11 +348,13 @@ def _lost(case: _Case) -> Cause | None:
     before = case.shown[-2]
     if not case.complete or before[0] in TERMINAL:
         return None
-    rows = (best_steps(case.policy, before, case.shown[-1]) or ())[:-1]
+    rows = steps_between(case.policy, before, case.shown[-1]) or ()
+    rows = (best_steps(case.policy, before, case.shown[-1]) or rows)[:-1] if len(rows) > 1 else ()
     names = ", ".join(row.target for row in rows)
     what, it = ("observations were", "them") if len(rows) > 1 else ("an observation was", "it")
     untold = f"{what} lost ({names}), or the run jumped over {it}; no stamp tells"
-    if 0 < len(rows) <= _LOST_MAX and any(row.event == "start" for row in rows) and case.shown[-1][1] >= before[1] >= NEVER:
+    started = any(row.event == "start" for row in rows)
+    if started and len(rows) <= _LOST_MAX and case.shown[-1][1] >= before[1]:
         mend = " and ".join(row.event for row in rows)
         mend = f"insert {mend} between line {case.trail[-1][0]} and line {case.item.line}"
         if case.shown[-1][1] == before[1]:

@@ -64,6 +64,8 @@ def cost_of(path: Sequence[Seen], policy: str, complete: bool) -> int | None:
         steps = gap(policy, source, target)
         if steps is None:
             return None
+        if steps > 1 and (documented := gap("documented", source, target)) is not None:
+            steps = documented
         total += max(0, steps - 1) * PRICE["insert"] if complete else 0
     return total
 
@@ -108,6 +110,8 @@ def cheapest(seen: Sequence[Seen], policy: str, complete: bool) -> int:
             if base + price >= best:
                 continue
             for order, moves in orders(len(left)).items():
+                if order and order[0] and path[order[0]][0] != "queued" and ("queued", None) in seen:
+                    continue
                 total = base + price + moves
                 if total < best and (more := cost_of([path[n] for n in order], policy, complete)) is not None:
                     best = min(best, total + more)
