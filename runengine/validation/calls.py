@@ -53,9 +53,9 @@ class Calls:
         self._drop(run_id)
 
     def kept(self) -> Iterator[tuple[str, Any]]:
-        """What is remembered, a part of plain JSON for each run; `take` reads them."""
-        for run_id in {**self._asked, **self._answers}:
-            yield "calls", [run_id, self._asked.get(run_id), self._answers.get(run_id)]
+        """What is remembered, a part of plain JSON for each run and each of the two; `take` reads them."""
+        yield from (("calls", [run_id, asked, None]) for run_id, asked in self._asked.items())
+        yield from (("calls", [run_id, None, answers]) for run_id, answers in self._answers.items())
 
     def take(self, kept: list[Any]) -> None:
         """Remember a part that `kept` wrote."""

@@ -296,7 +296,7 @@ class Memory:
             self.open.pop(run_id, None)
             self.ended[run_id] = seen
             while len(self.ended) > self._forget_after:
-                self.ended.popitem(last=False)
+                self._leave(*self.ended.popitem(last=False))
                 self.forgotten += 1
         elif run_id in self.ended:
             self.open[run_id] = self.ended.pop(run_id)
@@ -318,7 +318,9 @@ class Memory:
 
     def forget(self, run_id: str) -> None:
         """Forget a run that has not ended; if it comes back, it counts as a new one."""
-        self.open.pop(run_id, None)
+        seen = self.open.pop(run_id, None)
+        if seen is not None:
+            self._leave(run_id, seen)
         self.streaming.pop(run_id, None)
         self.apart.discard(run_id)
 
@@ -333,7 +335,9 @@ class Memory:
 
     def renew(self, run_id: str) -> Seen:
         """Begin another run of the same id; what was known of the one before is forgotten."""
-        self.ended.pop(run_id, None)
+        seen = self.ended.pop(run_id, None)
+        if seen is not None:
+            self._leave(run_id, seen)
         self.forget(run_id)
         return self.of(run_id)
 
@@ -383,3 +387,10 @@ class Memory:
         seen = self.known(run_id)
         own = None if seen is None else seen.span
         return span if own is None or own != span else own
+
+    def _leave(self, run_id: str, seen: Seen) -> None:
+        """A run that is forgotten is compared with no other of its thread, so that it matters not what was skimmed."""
+        thread_id = getattr(seen.row, "thread_id", None) if seen.span is None else seen.span.thread_id
+        crowd = None if thread_id is None else self.threads.get(thread_id)
+        if crowd is not None:
+            crowd.pop(run_id, None)

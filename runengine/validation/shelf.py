@@ -220,16 +220,20 @@ class Shelf:
         """What is remembered, a part of plain JSON for each; `take` reads them."""
         for known_id, known in (*self._ended.items(), *self._open.items()):
             calls = {call_id: list(call) for call_id, call in known.calls.items()}
-            yield "companion", [known_id, {**_plain(known), "calls": calls}]
+            of_run = self._of_run.get(known.run_id or "", _OfRun())
+            yield "companion", [known_id, {**_plain(known), "calls": calls}, [of_run.shown, of_run.ended]]
         for run_id, run in self.runs.items():
             yield "streamed", [run_id, _plain(run)]
 
     def take(self, what: str, kept: Any) -> bool:
         """Remember a part of what `kept` wrote; says whether it was such a part."""
         if what == "companion":
-            known_id, told = kept
+            known_id, told, (shown, ended) = kept
             calls = {call_id: Call(*call) for call_id, call in told["calls"].items()}
-            self.put(known_id, Known(**{**told, "calls": calls}))
+            known = Known(**{**told, "calls": calls})
+            if known.run_id is not None:
+                self._of_run.setdefault(known.run_id, _OfRun(shown=shown, ended=ended))
+            self.put(known_id, known)
         elif what == "streamed":
             run_id, told = kept
             run = Streamed(**told)

@@ -17,8 +17,8 @@ when it was; else the one whose id comes later.
 
 A snapshot whose stamps a rule speaks of proves nothing, and none after the run's end does.
 
-Memory: per thread its runs, at most `RUNS_MAX`, each with a span of about 200 bytes where there are several; the run
-that ended first is dropped first. Threads are remembered for as long as `runengine.validation.memory` does.
+Memory: per thread its runs that are remembered (see `runengine.validation.memory`), at most `RUNS_MAX`, each with a
+span of about 200 bytes where there are several; the run that ended first is dropped first.
 """
 
 from __future__ import annotations
@@ -179,9 +179,9 @@ class Threads:
             _drop_one(others, crowd)
 
     def _refresh(self, crowd: dict[str, Span | None], run_id: str, thread_id: str) -> None:
-        """Learn what is known now of the other runs of a thread; those that are remembered no longer are dropped."""
+        """Learn what is known now of the other runs of a thread; those that are another thread's are dropped."""
         for other_id in [each for each, span in crowd.items() if (span is None or not span.over) and each != run_id]:
-            span = self._span(other_id, thread_id) or crowd[other_id]
+            span = self._span(other_id, thread_id)
             if span is None:
                 del crowd[other_id]
             else:

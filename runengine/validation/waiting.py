@@ -87,14 +87,18 @@ class Waiting:
         self._count, self._first = 0, None
 
     def kept(self) -> Iterator[list[Any]]:
-        """What waits, a part of plain JSON for each; `take` reads them."""
+        """What waits, a part of plain JSON for each, after how much has passed; `take` reads them."""
+        yield [self._passed]
         for key, each in self._held.items():
             for why, placed in each.claims:
-                yield [self._passed, key, each.since, why, placed.line, list(placed.finding), dict(placed.record)]
+                yield [key, each.since, why, placed.line, list(placed.finding), dict(placed.record)]
 
     def take(self, kept: list[Any]) -> None:
         """Let wait a part that `kept` wrote."""
-        self._passed, key, since, why, line, finding, record = kept
+        if len(kept) == 1:
+            (self._passed,) = kept
+            return
+        key, since, why, line, finding, record = kept
         self.put(key, why, Placed(line, Finding(*finding), record))
         self._held[key].since = since
 

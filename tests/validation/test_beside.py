@@ -91,6 +91,11 @@ class TestUnknownStatus:
         back = ("thread.run.queued", record("queued", started_at=CREATED + 1))
         assert said(*HEAD, back, HEAD[2], BEGUN, *TAIL) == [("RE101", 4), ("RE503", 7)]
 
+    def test_an_end_that_is_taken_back(self) -> None:
+        """What begins after an illegal end is not said to come after it."""
+        done = ("thread.run.completed", record("completed"))
+        assert said(*HEAD[:2], done, BEGUN, stepped(), DONE) == [("RE101", 3)]
+
     def test_an_illegal_end(self) -> None:
         """What is open where an event of the run was lost is not held against its end."""
         assert said(*HEAD[:2], BEGUN, *TAIL) == [("RE101", 4)]
@@ -137,6 +142,8 @@ class TestWhatIsWhole:
         """A stream that goes on after a pause begins in the middle."""
         ended = ("thread.run.step.completed", tools("completed", "12"))
         assert said(*ASKED, ended, *RESUMED[:2], stepped(), *RESUMED[2:]) == []
+        asked = [event for event in ASKED if event is not DONE]
+        assert said(*asked, ended, *RESUMED[:2], stepped(), *RESUMED[2:]) == []
 
     def test_tail_beside_a_whole_stream(self) -> None:
         """Pieces of another run, whose creation is not shown, are not held against this one."""
@@ -239,6 +246,19 @@ class TestWaiting:
             said(*HEAD, BEGUN, WRITING, resumed[0], *([PIECE] * 1_500), *resumed[1:], WRITTEN, stepped(), *TAIL) == []
         )
 
+    def test_another_stream_ends(self) -> None:
+        """In a monitor, the end of one stream does not tell that the run of another one is never shown."""
+        resumed = of_other((stepped(), *RESUMED[:3]), 2)
+        events = (*HEAD, resumed[0], *TAIL, *resumed[1:])
+        monitor = Monitor()
+        codes = [
+            v.code
+            for number, item in enumerate(items_of(*events))
+            for v in monitor.observe(item, stream="2" if number == 3 or number > 5 else "1")
+        ]
+        assert codes == []
+        assert monitor.close() == ()
+
     def test_lines_in_order(self) -> None:
         """What was found above is told; below it is held back, and comes in the order of lines."""
         odd = {**record("queued", id="run_5"), "failed_at": CREATED + 1}
@@ -277,15 +297,17 @@ class TestWaiting:
 
     def test_monitor_goes_on(self) -> None:
         """A monitor restored after any item finds what the other one finds."""
-        events = (*HEAD, PIECE, BEGUN, stepped(run_id="run_9", id="step_9"), WRITING, WRITTEN, *TAIL[:1])
+        odd = stepped(run_id="run_9", id="step_9")
+        events = (*HEAD, PIECE, BEGUN, odd, WRITING, WRITTEN, *TAIL[:1], *of_other((*ASKED[:-1], odd, PIECE), 2))
         items = items_of(*events)
         for cut in range(len(items)):
-            one, other = Monitor(), Monitor()
+            one, other = (Monitor(Options(forget_after=cut % 3 * 5)) for _ in "12")
             first = [v for item in items for v in one.observe(item)]
             second = [v for item in items[:cut] for v in other.observe(item)]
-            other = Monitor.restore(other.snapshot())
+            other = Monitor.restore(other.snapshot(), other.options)
             second += [v for item in items[cut:] for v in other.observe(item)]
             assert first == second
+            assert one.snapshot() == other.snapshot()
             assert one.close() == other.close()
 
 

@@ -23,7 +23,7 @@ from runengine.core.statuses import QUEUED
 from runengine.core.table import TERMINAL, Policy
 from runengine.validation.catalogue import RULES
 from runengine.validation.explaining.foreign import UNWRITTEN, differing, fault_of_value
-from runengine.validation.explaining.gaps import NEVER, Shown, best_steps, shown_of, steps_between
+from runengine.validation.explaining.gaps import NEVER, Shown, best_steps, shown_of, steps_between, tells_nothing
 from runengine.validation.explaining.repair import Edit, Repair, repair
 from runengine.validation.findings import Finding
 from runengine.validation.memory import Mark, Seen
@@ -50,7 +50,6 @@ _FAULTS: Final = 1
 
 _LOST_MAX: Final = 2
 """More observations than these are not thought to be lost in a row."""
-
 
 _MEND: Final = "; cheapest repair: "
 _RIGHT: Final = "; this snapshot is right"
@@ -222,12 +221,8 @@ class _Case(NamedTuple):
     @property
     def mended(self) -> Repair:
         """The cheapest repair of the path so far: what of it the snapshot itself has made necessary."""
-        return self.mended_if(self.complete)
-
-    def mended_if(self, complete: bool) -> Repair:
-        """The same, if every status were visible, or not."""
-        known = repair(self.tail, self.policy, complete, not self.has_own_time).edits
-        now = repair((*self.tail, self.mark), self.policy, complete, not self.has_own_time)
+        known = self.above.edits
+        now = repair((*self.tail, self.mark), self.policy, self.complete, not self.has_own_time)
         return Repair(edits=tuple(edit for edit in now.edits if edit not in known), cost=now.cost)
 
     def cause(self, origin: Origin, says: str, mended: Repair | None = None) -> Cause:
@@ -276,8 +271,7 @@ def _after_foreign(case: _Case) -> Cause | None:
 
 def _alone(case: _Case) -> Cause:
     """One field that no event writes, and nothing else."""
-    says = f"no event changes {case.finding.field}: the value is wrong, or it is another run's"
-    return Cause(origin="either", says=says)
+    return Cause(origin="either", says=f"no event changes {case.finding.field}: the value is wrong, or another run's")
 
 
 def _doubled_created(case: _Case) -> Cause | None:
@@ -286,8 +280,7 @@ def _doubled_created(case: _Case) -> Cause | None:
         return None
     if case.shown[-1][0] == QUEUED and case.shown[-1] in case.shown[:-1]:
         return Cause(origin="delivery", says="doubled: the event has come twice", repair=f"drop line {case.item.line}")
-    says = "the run had begun, and nothing begins it a second time"
-    return Cause(origin="life", says=says)
+    return Cause(origin="life", says="the run had begun, and nothing begins it a second time")
 
 
 def _reordered(case: _Case) -> Cause | None:
@@ -296,7 +289,7 @@ def _reordered(case: _Case) -> Cause | None:
         return None
     mended = case.mended
     if mended.edits:
-        says = "reordered: it was observed before the snapshot above it, and the path contradicts the order of the lines"
+        says = "reordered: it was observed before the snapshot above it, and the path contradicts the lines' order"
         return case.cause("delivery", says, mended)
     goes_on = case.shown[-1] != case.shown[-2]
     says = "clock: the path goes on in the order of the lines, so the recorder's clock was set back"
@@ -336,8 +329,8 @@ def _fits_before(case: _Case) -> Cause | None:
     if case.has_own_time or case.finding.code == "RE102" or case.ended:
         return None
     # queued and never started, it is from before any start, also where what followed it is missing
-    for complete in (case.complete, False) if case.shown[-1] == (QUEUED, NEVER) else (case.complete,):
-        mended = case.mended_if(complete)
+    loosely = (case._replace(complete=False),) if case.shown[-1] == (QUEUED, NEVER) else ()
+    for mended in (each.mended for each in (case, *loosely)):
         if _only(mended, lambda edit: edit.kind == "move" and edit.line == case.item.line):
             return case.cause("delivery", "late: by its stamps it comes before the snapshot above it", mended)
     return None
@@ -355,12 +348,12 @@ def _lost(case: _Case) -> Cause | None:
     untold = f"{what} lost ({names}), or the run jumped over {it}; no stamp tells"
     started = any(row.event == "start" for row in rows)
     if started and len(rows) <= _LOST_MAX and case.shown[-1][1] >= before[1]:
-        mend = " and ".join(row.event for row in rows)
-        mend = f"insert {mend} between line {case.trail[-1][0]} and line {case.item.line}"
-        if case.shown[-1][1] == before[1]:
+        mend = f"insert {' and '.join(row.event for row in rows)}"
+        mend = f"{mend} between line {case.trail[-1][0]} and line {case.item.line}"
+        if case.shown[-1][1] == before[1] or tells_nothing(before):
             return Cause(origin="either", says=untold, repair=mend)
-        says = f"lost: the stamps show the start that no line shows ({names})"
-        return Cause(origin="delivery", says=says, repair=mend)
+        told = f"lost: the stamps show the start that no line shows ({names})"
+        return Cause(origin="delivery", says=told, repair=mend)
     mended = case.mended
     if not rows or not _only(mended, lambda edit: edit.kind == "insert"):
         return None

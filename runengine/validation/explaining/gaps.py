@@ -15,7 +15,7 @@ from runengine.core.table import DOCUMENTED, Policy, Transition
 from runengine.core.trace import hidden_steps
 from runengine.validation.memory import Mark
 
-__all__ = ["NEVER", "STARTED", "UNKNOWN", "Shown", "best_steps", "shown_of", "steps_between"]
+__all__ = ["NEVER", "STARTED", "UNKNOWN", "Shown", "best_steps", "shown_of", "steps_between", "tells_nothing"]
 
 NEVER: Final = -1
 """No start: started_at is null. In a status that cannot be without a start it does not tell; RE201 speaks of that."""
@@ -74,14 +74,23 @@ def steps_between(policy: Policy, before: Shown, now: Shown) -> tuple[Transition
 def _starts(before: Shown, now: Shown) -> tuple[bool, ...]:
     """Whether there was a start between: each answer that started_at allows."""
     was, is_now = before[1], now[1]
-    if _tells_nothing(before) or _tells_nothing(now) or was == is_now != NEVER:
+    if tells_nothing(before) or tells_nothing(now) or was == is_now != NEVER:
         return (False, True)  # a start in the same second leaves started_at as it was
     if was == is_now:
         return (False,)
     return (True,) if is_now > was else ()
 
 
-def _tells_nothing(shown: Shown) -> bool:
+def tells_nothing(shown: Shown) -> bool:
+    """Whether started_at does not say when the run had last started: it is no time, or null where there must be one.
+
+    Args:
+        shown: The snapshot.
+
+    Example:
+        >>> tells_nothing(("requires_action", NEVER)), tells_nothing(("queued", NEVER))
+        (True, False)
+    """
     return shown[1] == UNKNOWN or (shown[1] == NEVER and shown[0] in STARTED)
 
 

@@ -17,7 +17,7 @@ from runengine.core import policy_named
 from runengine.simulation.chance import Chance
 from runengine.simulation.faults import FAULTS, made_by
 from runengine.simulation.recording import Recording, View
-from runengine.validation import RULES, Violation
+from runengine.validation import RULES, Checker, Violation
 from runengine.validation.explaining.causes import EXPLAINED, cause_of, explained, without_repair
 from runengine.validation.explaining.foreign import UNWRITTEN
 from runengine.validation.findings import Finding
@@ -167,6 +167,39 @@ def test_a_lost_start_is_seen_by_its_stamp() -> None:
     jump = (clean("queued", started_at=None), clean("in_progress"), clean("queued", started_at=samples.START_S))
     ((code, hint),) = hints(*jump, sampling="complete")
     assert (code, origin_of(hint)) == ("RE101", "either")
+
+
+def test_a_lost_resume_within_a_second() -> None:
+    """From requires_action to completed with the same start the documented way is named, and never a cancellation."""
+    path = (clean("queued", started_at=None), clean("in_progress"), clean("requires_action"), clean("completed"))
+    ((code, hint),) = hints(*path, sampling="complete", select=("RE101",))
+    assert (code, origin_of(hint)) == ("RE101", "either")
+    assert "lost (queued, in_progress), or the run jumped over them" in hint
+    assert "insert submit_tool_outputs and start between line 3 and line 4" in hint
+    path = (*path[:2], clean("requires_action", started_at=None), path[3])
+    (hint,) = [hint for _, hint in hints(*path, sampling="complete", select=("RE101",))]
+    assert origin_of(hint) == "either"  # a stamp that is missing shows no start
+
+
+def test_queued_and_never_started_is_late() -> None:
+    """After an end, queued without a start is from before it, whether or not every status is visible."""
+    path = (clean("completed"), clean("queued", started_at=None), clean("in_progress"))
+    for sampling in ("polled", "complete"):
+        hint = hints(*path, sampling=sampling, select=("RE103",))[0][1]
+        assert hint.startswith("delivery: late: by its stamps it comes before")
+        assert hint.endswith("line 2 belongs before line 1")
+
+
+def test_one_line_has_one_cause_of_its_time() -> None:
+    """What is said of a line observed too early is the same in each of its findings."""
+    late, early = samples.START_S + 8, samples.START_S + 4
+    queued, going = clean("queued", started_at=None), clean("in_progress")
+    items = Observation(queued, 1, observed_s=late), Observation(going, 2, observed_s=early)
+    found = list(Checker().check("a.jsonl", items))
+    assert {violation.code for violation in found} == {"RE106", "RE406"}
+    assert {(violation.hint or "").partition(".")[0] for violation in found} == {
+        "delivery: clock: the path goes on in the order of the lines, so the recorder's clock was set back"
+    }
 
 
 def test_its_own_hint_is_kept() -> None:

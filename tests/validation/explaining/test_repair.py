@@ -243,6 +243,8 @@ def test_the_answer_is_one(seen: list[Seen], policy: str, complete: bool) -> Non
         ),
         ([("in_progress", 5), ("failed", 5), ("cancelled", 5)], True, "drop line 30"),
         ([("requires_action", 5), ("completed", 6)], True, "drop line 20"),
+        ([("queued", None), ("in_progress", 5), ("requires_action", None), ("completed", 5)], True, "drop line 40"),
+        ([("queued", None), ("in_progress", 5), ("requires_action", 5), ("completed", 5)], True, "drop line 40"),
     ],
 )
 def test_in_words(seen: list[Seen], complete: bool, says: str) -> None:
@@ -262,6 +264,27 @@ def test_no_change_to_what_cannot_be() -> None:
     for policy in POLICIES:
         edits = repair(marks_of(seen), policy_named(policy), True).edits
         assert not [edit for edit in edits if edit.kind == "change" and edit.line in (10, 50) and edit.status in MUST]
+
+
+@settings(max_examples=200, deadline=None)
+@given(seen=st.lists(SNAPSHOTS, max_size=6), policy=POLICY, complete=st.booleans())
+def test_nothing_comes_before_the_birth(seen: list[Seen], policy: str, complete: bool) -> None:
+    """Where a run was seen queued and never started, only a queued snapshot is moved to the beginning."""
+    seen = [("queued", None), *seen]
+    edits = repair(marks_of(seen), policy_named(policy), complete).edits
+    first = [edit.line for edit in edits if edit.kind == "move" and edit.after is None]
+    assert all(line is not None and seen[line // 10 - 1][0] == "queued" for line in first)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_insertions_are_documented_where_they_can_be(policy: str) -> None:
+    """No undocumented step is inserted between two snapshots that documented steps join."""
+    for seen in product(product(STATUSES, STARTS), repeat=2):
+        if gap("documented", *seen) is not None:
+            edits = repair(marks_of(seen), policy_named(policy), True).edits
+            steps = [seen[0][0], *(str(edit.status) for edit in edits if edit.kind == "insert"), seen[1][0]]
+            if len(steps) > len(seen):
+                assert all(step in naive.EDGES["documented"] for step in pairwise(steps)), (seen, edits)
 
 
 def test_long_paths_are_cut() -> None:
