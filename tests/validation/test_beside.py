@@ -11,6 +11,7 @@ from runengine.validation.catalogue.examples import CREATED, message, record, st
 from runengine.validation.checker import HELD_MAX
 from runengine.validation.monitor import Monitor
 from runengine.validation.observations import COMPANIONS, Companion, Item, StreamEnd
+from tests.validation.checking import as_lines, check_bytes
 from tests.validation.test_around import (
     ASKED,
     BEGUN,
@@ -226,6 +227,12 @@ class TestPlaces:
         assert [
             code for code, _ in said(polled(late), polled(record("in_progress")), polled(record("completed")))
         ] == wanted
+
+    def test_bare_records(self) -> None:
+        """A run's lines are not passed over where a step waits for them, however clean they are."""
+        late = step("completed", created_at=CREATED + 8, completed_at=CREATED + 9)
+        runs = (record(status) for status in ("queued", "in_progress", "completed"))
+        assert [v.code for v in check_bytes(as_lines([late, *runs])).violations] == ["RE505"]
 
     @pytest.mark.parametrize("name", ["thread_id", "assistant_id"])
     def test_another_thread(self, name: str) -> None:
