@@ -152,8 +152,8 @@ class Skim:
                 return False
             seen = memory.of(row.id)
             seen.request, seen.era = request, era
-        else:
-            memory.meet(row.thread_id)
+        elif row.thread_id in memory.threads:
+            memory.threads.move_to_end(row.thread_id)
         self._keep(row, line, number, seen, before, deadline_s)
         return True
 
@@ -228,7 +228,8 @@ class Skim:
         if seen.deadline.at_s is None and row.expires_at.__class__ is int:
             seen.deadline = Deadline(at_s=deadline_s)
         seen.skimmed(row, line, self._complete)
-        seen.mark(number, status, None if row.started_at is ABSENT else row.started_at)
+        if before is None or before.status != status or before.started_at != row.started_at:
+            seen.mark(number, status, None if row.started_at is ABSENT else row.started_at)
         if status in _TERMINAL:
             self._memory.keep(row.id, seen, status)
 

@@ -88,7 +88,9 @@ class Threads:
         crowd = memory.threads.get(thread_id)
         if crowd is None:
             memory.thread(thread_id)
-            crowd = memory.threads.get(thread_id, {})
+            if thread_id in memory.threads:
+                memory.threads[thread_id][row.id] = None
+            return True
         self._refresh(crowd, row.id, thread_id)
         created = row.created_at
         for span in crowd.values():
