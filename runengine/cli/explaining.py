@@ -7,14 +7,14 @@ import json
 import sys
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from runengine.cli.progress import reading
 from runengine.cli.timeline import STYLES, plain
-from runengine.core import POLICIES, SECOND_US, STATUSES, policy_named
+from runengine.core import POLICIES, SECOND_US, STATUSES, Status, policy_named
 from runengine.core.fields import STAMPS
 from runengine.core.shape import SHAPE, presence
 from runengine.dialects.documents import DIALECTS
@@ -185,7 +185,7 @@ def _line(life: Life, moment: Moment, before: str | None) -> Text:
         )
     status = str(moment.status)
     mark = _MARKS.get(status, "?")
-    style = "dim" if status == before else STYLES.get(status, "red")  # type: ignore[call-overload]
+    style = "dim" if status == before else STYLES.get(cast("Status", status), "red")
     text = Text.assemble(head, (f"{mark} {plain(status):<16}", style))
     if moment.event is not None:
         text.append(f" {plain(moment.event)}")

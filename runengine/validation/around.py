@@ -161,7 +161,7 @@ class Around:
             yield Placed(item.line, finding, record)
         if met.run_id is None:
             return
-        seen = self._memory.open.get(met.run_id) or self._memory.ended.get(met.run_id)
+        seen = self._memory.known(met.run_id)
         point = None if seen is None else seen.point
         if point is not None:
             against = contradiction(met, point, self._policy, self._options.skew_s, True)
@@ -179,7 +179,7 @@ class Around:
     def _after(self, item: Observation) -> Iterator[Placed]:
         run_id = item.record.get("id")
         met = self._met.get(run_id) if isinstance(run_id, str) else None
-        seen = self._memory.open.get(run_id) or self._memory.ended.get(run_id) if isinstance(run_id, str) else None
+        seen = self._memory.known(run_id) if isinstance(run_id, str) else None
         if met is None or seen is None or seen.point is None or seen.point.record is not item.record:
             return
         point = Point(status=seen.point.status, record=item.record, observed_s=item.observed_s)

@@ -273,7 +273,7 @@ class Beside:
         """RE504: the run is never shown, or is not on that thread, or not of that assistant."""
         record = item.record
         run = self._shelf.runs.get(run_id)
-        seen = self._memory.open.get(run_id) or self._memory.ended.get(run_id)
+        seen = self._memory.known(run_id)
         if run is None and seen is None:
             if item.source == "stream" and run_id not in self._told and not self.patient.holds(run_id, "unknown"):
                 message = f"the {TABLES[item.kind].thing}'s run is never shown"

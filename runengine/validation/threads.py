@@ -124,7 +124,7 @@ class Threads:
         run_id, thread_id = record.get("id"), record.get("thread_id")
         if not isinstance(run_id, str) or record.get("status") not in STATUSES:
             return
-        seen = self._memory.open.get(run_id) or self._memory.ended.get(run_id)
+        seen = self._memory.known(run_id)
         if seen is None:
             return
         span = seen.evidence()
@@ -191,7 +191,7 @@ class Threads:
 
     def _span(self, run_id: str, thread_id: str | None) -> Span | None:
         """What is known of a run, the skim's last row included; None where it is forgotten, or its id is another's."""
-        seen = self._memory.open.get(run_id) or self._memory.ended.get(run_id)
+        seen = self._memory.known(run_id)
         span = None if seen is None else seen.evidence()
         return span if span is not None and thread_id in (None, span.thread_id) else None
 
