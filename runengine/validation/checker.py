@@ -19,7 +19,16 @@ from runengine.validation.catalogue import RULES
 from runengine.validation.explaining.causes import explained
 from runengine.validation.findings import IN_RECORD, Finding, Violation, shown
 from runengine.validation.memory import Memory, Seen
-from runengine.validation.observations import Item, Observation, Passed, Skimming, StreamEnd, Unreadable, shows_all
+from runengine.validation.observations import (
+    Item,
+    LeftOut,
+    Observation,
+    Passed,
+    Skimming,
+    StreamEnd,
+    Unreadable,
+    shows_all,
+)
 from runengine.validation.readers.natively import native
 from runengine.validation.rules.layout import layout_of
 from runengine.validation.rules.path import (
@@ -169,6 +178,8 @@ class Checker:
             yield from self._around.stream_end(item)
         elif isinstance(item, Passed):
             self.summary.passed += 1
+        elif isinstance(item, LeftOut):
+            return
         else:
             yield from self._around.observe(item)
 

@@ -15,6 +15,7 @@ __all__ = [
     "Companion",
     "CompanionKind",
     "Item",
+    "LeftOut",
     "Observation",
     "Passed",
     "Refusal",
@@ -228,8 +229,29 @@ class StreamEnd:
     done: bool
 
 
+class LeftOut(NamedTuple):
+    """Items that are left out: nothing is to be said of them, nor of their threads. They pass as time does.
+
+    Attributes:
+        items: How many stand here.
+        line: Says nothing.
+
+    Example:
+        >>> LeftOut(3).items
+        3
+    """
+
+    items: int
+    line: int = 0
+
+    @property
+    def what(self) -> str:
+        """Its kind."""
+        return "left out"
+
+
 Skimming = Callable[[bytes, int], bool]
 """A checker's skim: deals with a line (and its number) that is a bare record with nothing wrong, and says so."""
 
-Item = Observation | Companion | Submitted | Refusal | Unreadable | Passed | StreamEnd
+Item = Observation | Companion | Submitted | Refusal | Unreadable | Passed | StreamEnd | LeftOut
 """What a reader yields."""
