@@ -13,16 +13,45 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from runengine.core.statuses import Status
 from runengine.validation.observations import Item
 
-__all__ = ["NONE", "Batch", "Bools", "Ints", "Keys", "Piece", "Source"]
+__all__ = ["NONE", "SEEN_IN", "Batch", "Bools", "Details", "Ints", "Keys", "LayoutKey", "Piece", "Source"]
 
 NONE: Final = -1
 """Stands in a column of stamps for null, or for no key."""
 
+SEEN_IN: Final = ("snapshot", "history")
+"""Where places that are not odd can have been seen: `Details.source` counts in it."""
+
 Keys = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+LayoutKey = tuple[Status, tuple[str, ...], tuple[type, ...], int, frozenset[str] | None]
+"""Status, keys, types of their values, era and columns: what `rules.layout.layout_of` is asked with."""
+
+
+@frozen(kw_only=True, eq=False)
+class Details:
+    """What only a profile asks for, of the places of a batch; of odd ones it means nothing.
+
+    Attributes:
+        source: Index into SEEN_IN.
+        moved: An engine's history says that an event brought the run here, another one than modify.
+        layout: Index into `layouts`.
+        layouts: The layouts of the records.
+
+    Example:
+        >>> one = np.zeros(1, np.int8)
+        >>> SEEN_IN[Details(source=one, moved=one == 1, layout=one.astype(np.int32), layouts=()).source[0]]
+        'snapshot'
+    """
+
+    source: NDArray[np.int8]
+    moved: Bools
+    layout: NDArray[np.int32]
+    layouts: Sequence[LayoutKey]
 
 
 @frozen(kw_only=True, eq=False)
@@ -45,6 +74,7 @@ class Batch:
         lasting: Digest of what must not change after a run's end.
         observed: When it was seen, Unix seconds, or NaN.
         complete: Every status is visible where it was seen.
+        details: What a profile asks for, or None where the decoder was not asked for it.
 
     Example:
         >>> batch = Batch.of_odd(np.array([7], np.uint64), np.array([0], np.uint64))
@@ -66,6 +96,7 @@ class Batch:
     lasting: Keys
     observed: NDArray[np.float64]
     complete: Bools
+    details: Details | None = None
 
     def __len__(self) -> int:
         """How many places."""

@@ -1,0 +1,260 @@
+"""What the check of one piece of a log leaves: of each run and thread the first row and the last, and who is suspect.
+
+Fragments of neighbouring pieces merge to that of both, in any grouping; what stands at the seam is judged by the same
+rules as neighbours inside a piece. So pieces are checked in parallel, and it is fragments that travel, not rows.
+
+A run or thread is *suspect* where the columns cannot prove that it needs no word. All of its rows are for the checker.
+An ended run is compared with what comes back of it within `forget_after` items; after that it counts as another one, as
+in the checker. Source: DESIGN §5 (Volume).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from attrs import evolve, frozen
+
+from runengine.core.statuses import STATUSES
+from runengine.validation.bulk.batch import NONE, Batch, Bools, Keys
+from runengine.validation.bulk.compiled import TTL_S, Compiled
+from runengine.validation.bulk.counts import Counts
+from runengine.validation.bulk.kernel import follows, in_turn, stamps_fit
+from runengine.validation.bulk.keyed import Table, among, joined, met, union
+from runengine.validation.bulk.pieces import by_run, edges_of, forgotten, judged, lanes, stays
+from runengine.validation.bulk.tables import row_table, rows_of, turns_of
+
+__all__ = ["Fragment", "Seams", "Suspects", "known_before", "run_seams", "seam_counts", "thread_seams", "unlike_usual"]
+
+_STATUSES: Final = len(STATUSES)
+_NO_KEYS: Final = np.zeros(0, np.uint64)
+
+
+@frozen(kw_only=True, eq=False)
+class Suspects:
+    """Runs and threads of which every row is for the checker.
+
+    Attributes:
+        runs: Their keys, in order, each once.
+        threads: The same of threads.
+
+    Example:
+        >>> suspects = Suspects.of([np.array([7], np.uint64)], [])
+        >>> suspects.mask(np.array([7, 8], np.uint64), np.array([1, 1], np.uint64))
+        array([ True, False])
+    """
+
+    runs: Keys = _NO_KEYS
+    threads: Keys = _NO_KEYS
+
+    @classmethod
+    def of(cls, runs: list[Keys], threads: list[Keys]) -> Suspects:
+        """Those of several lists; key 0 stands for none."""
+        return cls(runs=union(runs), threads=union(threads))
+
+    def __or__(self, other: Suspects) -> Suspects:
+        """Those of both."""
+        return Suspects.of([self.runs, other.runs], [self.threads, other.threads])
+
+    def mask(self, run: Keys, thread: Keys) -> Bools:
+        """Which places are of a suspect run or thread."""
+        return among(run, self.runs) | among(thread, self.threads)
+
+
+class Seams(NamedTuple):
+    """What is to be said where runs, or threads, of one piece go on in another.
+
+    Attributes:
+        linked: The later one is held against the earlier.
+        suspects: Who needs a word.
+    """
+
+    linked: Bools
+    suspects: Suspects
+
+
+def run_seams(before: Table, first: Table, last: Table, compiled: Compiled) -> Seams:
+    """Judge runs that go on.
+
+    Args:
+        before: Last rows (`ROW`) of an earlier piece.
+        first: First rows of the same runs in a later one, positions as of one recording.
+        last: Their last rows there.
+        compiled: The tables.
+    """
+    earlier, now = rows_of(before), rows_of(first)
+    over = compiled.terminal[earlier.status]
+    linked = ~forgotten(over, earlier.at, now.at, compiled)
+    known = np.where(linked, earlier.deadline, NONE)
+    # The rows of a piece that tell no deadline of their own were held to the usual one.
+    usual = (known == NONE) | (known == now.created + TTL_S) | (first["at"] == last["at"])
+    usual &= (known == NONE) | (last["deadline"] == NONE) | (known == last["deadline"])
+    asked = (now.expires == NONE) & ~(linked & over)
+    fits = ~asked | ((usual | over) & stamps_fit(now, known, compiled))
+    bad = ~fits | (linked & ~follows(earlier, now, compiled))
+    return Seams(linked, Suspects.of([before["run"][bad]], [before["thread"][bad], first["thread"][bad]]))
+
+
+def thread_seams(before: Table, begins: Table, compiled: Compiled) -> Seams:
+    """Judge threads that go on.
+
+    Args:
+        before: Last runs (`TURN`) of an earlier piece.
+        begins: First runs of the same threads in a later one, positions as of one recording.
+        compiled: The tables.
+    """
+    gone = forgotten(before["over"], before["last_at"], begins["begun_at"], compiled)
+    same = before["run"] == begins["run"]
+    bad = ~(same | gone | in_turn(turns_of(before), turns_of(begins)))
+    return Seams(~gone, Suspects.of([before["run"][bad], begins["run"][bad]], [begins["thread"][bad]]))
+
+
+@frozen(kw_only=True, eq=False)
+class Fragment:
+    """What is kept of a piece.
+
+    Attributes:
+        items: How many items it has.
+        first: The first row of each run (`ROW`), by key.
+        last: The last row of each run (`ROW`), in the order of `first`.
+        begins: The first run of each thread (`TURN`), by key.
+        ends: The last run of each thread (`TURN`), in the order of `begins`.
+        suspects: Who is suspect for what the piece shows.
+        counts: What was counted, each run and thread of the piece as a new one.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> odd = Batch.of_odd(np.array([7], np.uint64), np.array([9], np.uint64))
+        >>> Fragment.of(odd, Compiled.of(Options())).suspects.runs
+        array([7], dtype=uint64)
+    """
+
+    items: int
+    first: Table
+    last: Table
+    begins: Table
+    ends: Table
+    suspects: Suspects
+    counts: Counts
+
+    @classmethod
+    def of(cls, batch: Batch, compiled: Compiled) -> Fragment:
+        """The fragment of a piece.
+
+        Args:
+            batch: Its places, or some of them.
+            compiled: The tables.
+        """
+        run, thread, rows = by_run(batch)
+        rows, told, linked, bad, edges = judged(run, rows, compiled)
+        begin = np.flatnonzero(~linked)
+        end = np.append(begin[1:], len(run))[: len(begin)] - 1
+        lane = lanes(stays(run, thread, rows, begin, end, compiled), batch.total, compiled)
+        # A run that comes back after it was forgotten has several stays; its first row and its last are kept.
+        new = np.ones(len(begin), np.bool_)
+        new[1:] = run[begin[1:]] != run[begin[:-1]]
+        first = row_table(run, thread, rows, begin[new])
+        if len(begin):
+            earliest = np.fmin.reduceat(told, begin[new])
+            first["observed"] = earliest
+        beside = bad[1:] & linked[1:]
+        return cls(
+            items=batch.total,
+            first=first,
+            last=row_table(run, thread, rows, end[np.roll(new, -1)]),
+            begins=lane.begins,
+            ends=lane.ends,
+            suspects=Suspects.of(
+                [batch.run[batch.odd], run[bad], lane.runs],
+                [batch.thread[batch.odd], thread[bad], thread[:-1][beside], lane.threads],
+            ),
+            counts=Counts(
+                observations=len(run),
+                runs=len(begin),
+                threads=lane.count,
+                statuses=np.bincount(rows.status, minlength=_STATUSES),
+                edges=edges,
+            ),
+        )
+
+    def merge(self, after: Fragment, compiled: Compiled) -> Fragment:
+        """The fragment of this piece and the one that follows it.
+
+        Args:
+            after: The fragment of that one.
+            compiled: The tables.
+        """
+        after = after.shifted(self.items)
+        here, there = met(self.first["run"], after.first["run"])
+        before = self.last[here]
+        runs = run_seams(before, after.first[there], after.last[there], compiled)
+        here_thread, there_thread = met(self.begins["thread"], after.begins["thread"])
+        threads = thread_seams(self.ends[here_thread], after.begins[there_thread], compiled)
+        first, last = self.first.copy(), after.last.copy()
+        untold = np.isnan(first["observed"][here])
+        first["observed"][here] = np.where(untold, after.first["observed"][there], first["observed"][here])
+        last[there] = known_before(last[there], before, runs.linked)
+        return Fragment(
+            items=self.items + after.items,
+            first=joined("run", first, np.delete(after.first, there)),
+            last=joined("run", np.delete(self.last, here), last),
+            begins=joined("thread", self.begins, np.delete(after.begins, there_thread)),
+            ends=joined("thread", np.delete(self.ends, here_thread), after.ends),
+            suspects=self.suspects | after.suspects | runs.suspects | threads.suspects,
+            counts=self.counts + after.counts - seam_counts(before, after.first[there], runs.linked, threads.linked),
+        )
+
+    def shifted(self, by: int) -> Fragment:
+        """The same with positions that much later."""
+        moved = [table.copy() for table in (self.first, self.last, self.begins, self.ends)]
+        for table, names in zip(moved, (("at",), ("at",), *[("begun_at", "last_at")] * 2), strict=True):
+            for name in names:
+                table[name] += by
+        return evolve(self, first=moved[0], last=moved[1], begins=moved[2], ends=moved[3])
+
+    def finished(self, compiled: Compiled) -> Suspects:
+        """The suspects, where nothing stands before the piece: first rows without a deadline are held to the usual one.
+
+        Args:
+            compiled: The tables.
+        """
+        return self.suspects | unlike_usual(self.first, compiled)
+
+
+def known_before(last: Table, before: Table, linked: Bools) -> Table:
+    """Last rows with what an earlier piece knew of their runs, where they do not say it themselves.
+
+    Args:
+        last: The rows (`ROW`).
+        before: Those of the earlier piece.
+        linked: Which of them are held against each other.
+    """
+    last = last.copy()
+    for name, silent in (("deadline", last["deadline"] == NONE), ("observed", np.isnan(last["observed"]))):
+        last[name] = np.where(linked & silent, before[name], last[name])
+    return last
+
+
+def unlike_usual(first: Table, compiled: Compiled) -> Suspects:
+    """Runs whose first row tells no deadline and does not fit the usual one.
+
+    Args:
+        first: First rows (`ROW`) of runs of which nothing is known before them.
+        compiled: The tables.
+    """
+    asked = first[first["expires"] == NONE]
+    bad = asked[~stamps_fit(rows_of(asked), asked["expires"], compiled)]
+    return Suspects.of([bad["run"]], [bad["thread"]])
+
+
+def seam_counts(before: Table, first: Table, linked: Bools, threads: Bools) -> Counts:
+    """What was counted twice of runs and threads that go on, less the changes of status at the seam.
+
+    Args:
+        before: The runs' last rows before the seam.
+        first: Their first rows after it.
+        linked: Which of them are the same run.
+        threads: Which threads are the same.
+    """
+    edges = edges_of(rows_of(before), rows_of(first), linked)
+    return Counts(runs=int(linked.sum()), threads=int(threads.sum()), edges=-edges)

@@ -1,0 +1,151 @@
+"""The rules between neighbours, on columns: what needs no word. All of it may be too strict, and none of it too lax.
+
+Three questions are asked of whole columns: whether a row's stamps need a word, given its run's deadline; whether a row
+needs one, given the row of its run before it; and whether a run does, given the run of its thread before it. The
+answers hold inside a piece as at the seam of two. Whatever they do not settle, the checker settles (see
+`runengine.validation.bulk.fragments`). That no finding escapes is held by tests over every fault of the simulator.
+Source: DESIGN §2.3, §5; FACTS §6.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runengine.validation.bulk.batch import NONE, Bools, Ints, Keys
+from runengine.validation.bulk.compiled import ORDER, TTL_S, Compiled, move_code
+
+__all__ = ["Rows", "Turns", "filled", "follows", "in_turn", "stamps_fit"]
+
+
+class Rows(NamedTuple):
+    """Rows as columns of one length; see `runengine.validation.bulk.batch.Batch`.
+
+    Attributes:
+        at: Position in the recording, in items.
+        deadline: Of a row that others follow: the deadline known of its run, or NONE.
+        observed: Of a row that others follow: when its run was last observed, or NaN.
+
+    Example:
+        >>> one = np.array([1])
+        >>> Rows(*[one] * 11).some(slice(1)).status
+        array([1])
+    """
+
+    at: Ints
+    status: NDArray[np.int8]
+    created: Ints
+    started: Ints
+    expires: Ints
+    ended: Ints
+    same: Keys
+    lasting: Keys
+    observed: NDArray[np.float64]
+    complete: Bools
+    deadline: Ints
+
+    def some(self, places: Ints | Bools | slice) -> Rows:
+        """Some of the rows."""
+        return Rows(*(column[places] for column in self))
+
+
+def stamps_fit(rows: Rows, deadline: Ints, compiled: Compiled) -> Bools:
+    """Where the values of the stamps need no word.
+
+    Args:
+        rows: The rows.
+        deadline: The deadline known of each row's run, its own included, or NONE: the usual time after created_at.
+        compiled: The tables.
+    """
+    good = np.ones(len(rows.at), np.bool_)
+    for earlier, later in ORDER:
+        first, second = getattr(rows, earlier), getattr(rows, later)
+        good &= (first <= second) | (second == NONE)
+    due = np.where(deadline == NONE, rows.created + TTL_S, deadline)
+    good &= rows.started < due
+    good &= (rows.ended < due) | ~compiled.bound[rows.status]
+    good &= (rows.ended >= due) | (rows.ended == NONE) | ~compiled.expired[rows.status]
+    latest = np.maximum(rows.created, np.maximum(rows.started, rows.ended))
+    good &= ~(latest > rows.observed + compiled.skew_s)
+    return good
+
+
+def follows(before: Rows, now: Rows, compiled: Compiled) -> Bools:
+    """Where a row needs no word, given the row of its run before it: the path, what must not change, and the times.
+
+    Args:
+        before: The rows before, in the order of `now`.
+        now: The rows after.
+        compiled: The tables.
+    """
+    first, same, later = (before.started == NONE, before.started == now.started, before.started < now.started)
+    move = move_code(first.view(np.int8), same.view(np.int8), later.view(np.int8))
+    both = (before.complete & now.complete).astype(np.int16)
+    step = Compiled.step(both, before.status, now.status, move)
+    good = compiled.steps[step] & (before.same == now.same)
+    good &= (before.deadline == NONE) | (now.expires == NONE) | (before.deadline == now.expires)
+    # A start that nobody saw lies after the snapshot before it; where it does not, the checker looks for another way.
+    stale = now.started + 1 <= before.observed - (compiled.skew_s + compiled.stale_s)
+    good &= ~stale | same
+    over = compiled.terminal[before.status]
+    good = np.where(over, (before.status == now.status) & (before.lasting == now.lasting), good)
+    good &= ~(now.observed < before.observed)
+    return good
+
+
+class Turns(NamedTuple):
+    """Runs of a thread as columns of one length, as far as their thread is concerned.
+
+    Attributes:
+        begun_at: Position of the run's first row.
+        created: Its created_at.
+        last_at: Position of its last row.
+        over: It has ended.
+        until: The latest of its stamps.
+
+    Example:
+        >>> Turns(*[np.array([1])] * 5).until
+        array([1])
+    """
+
+    begun_at: Ints
+    created: Ints
+    last_at: Ints
+    over: Bools
+    until: Ints
+
+
+def in_turn(before: Turns, now: Turns) -> Bools:
+    """Where a run needs no word, given the run of its thread before it: it begins after that one's end.
+
+    A thread of which that holds for each two neighbours has its runs one after another, and no run comes back: they
+    are created at ever later seconds.
+
+    Args:
+        before: The runs before, in the order of `now`.
+        now: The runs after.
+    """
+    apart = before.over & (before.last_at < now.begun_at)
+    later: Bools = apart & (before.until <= now.created) & (before.created < now.created)
+    return later
+
+
+T = TypeVar("T", np.int64, np.float64)
+
+
+def filled(values: NDArray[T], known: Bools, first: Bools) -> NDArray[T]:
+    """Each value, or the last one known before it in its group.
+
+    Args:
+        values: The values.
+        known: Which of them are known.
+        first: Where a group begins; an unknown value there stays.
+
+    Example:
+        >>> filled(np.array([5, -1, -1]), np.array([True, False, False]), np.array([True, False, True]))
+        array([ 5,  5, -1])
+    """
+    places = np.where(known | first, np.arange(len(values)), 0)
+    return values[np.maximum.accumulate(places)]

@@ -1,0 +1,92 @@
+"""Arrays by key: sorting, meeting and joining them. Tables are structured arrays in the order of a key, each once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runengine.validation.bulk.batch import Bools, Ints, Keys
+
+__all__ = ["Table", "among", "by_key", "joined", "met", "union"]
+
+Table = NDArray[Any]
+
+
+def by_key(keys: Keys, places: Ints, below: int) -> Ints:
+    """The order of some rows by key, and by place where keys are equal.
+
+    Args:
+        keys: Their keys.
+        places: A number of each row, no two alike.
+        below: More than the greatest of them.
+
+    Returns:
+        Indices into `keys`.
+
+    Example:
+        >>> by_key(np.array([9, 2, 9], np.uint64), np.array([2, 1, 0]), 3)
+        array([1, 2, 0])
+    """
+    bits = np.uint64(max(int(below), 1).bit_length())
+    low = (np.uint64(1) << bits) - np.uint64(1)
+    packed = (keys & ~low) | places.astype(np.uint64)
+    packed.sort()
+    index = np.empty(int(below) + 1, np.int64)
+    index[places] = np.arange(len(keys))
+    order = index[(packed & low).astype(np.int64)]
+    high = packed >> bits
+    if bool(((high[1:] == high[:-1]) & (keys[order[1:]] != keys[order[:-1]])).any()):
+        return np.lexsort((places, keys))  # the high halves of two keys are alike
+    return order
+
+
+def met(one: Keys, other: Keys) -> tuple[Ints, Ints]:
+    """Where two lists of keys, each in order and without repeats, have the same.
+
+    Example:
+        >>> met(np.array([1, 5], np.uint64), np.array([5, 7], np.uint64))
+        (array([1]), array([0]))
+    """
+    if not len(one) or not len(other):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    place = np.minimum(np.searchsorted(one, other), len(one) - 1)
+    hit = one[place] == other
+    return place[hit], np.flatnonzero(hit)
+
+
+def among(keys: Keys, known: Keys) -> Bools:
+    """Which keys are among the known ones, which are in order.
+
+    Example:
+        >>> among(np.array([5, 6], np.uint64), np.array([5], np.uint64))
+        array([ True, False])
+    """
+    if not len(known):
+        return np.zeros(len(keys), np.bool_)
+    found: Bools = known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] == keys
+    return found
+
+
+def union(lists: list[Keys]) -> Keys:
+    """The keys of several lists, in order, each once; 0 stands for none.
+
+    Example:
+        >>> union([np.array([5, 0], np.uint64), np.array([3, 5], np.uint64)])
+        array([3, 5], dtype=uint64)
+    """
+    keys = np.unique(np.concatenate([np.zeros(0, np.uint64), *lists]))
+    return keys[keys != 0]
+
+
+def joined(key: str, *tables: Table) -> Table:
+    """Tables of which no two have the same key, as one.
+
+    Example:
+        >>> rows = np.array([(2,), (7,)], [("run", np.uint64)])
+        >>> joined("run", rows[1:], rows[:1])["run"].tolist()
+        [2, 7]
+    """
+    both = np.concatenate(tables)
+    return both[np.argsort(both[key], kind="stable")]

@@ -1,0 +1,167 @@
+"""What a piece shows by itself: its rows run by run, its runs thread by thread, and which of them need a word."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from runengine.core.statuses import STATUSES
+from runengine.validation.bulk.batch import NONE, Batch, Bools, Ints, Keys
+from runengine.validation.bulk.compiled import Compiled
+from runengine.validation.bulk.kernel import Rows, filled, follows, in_turn, stamps_fit
+from runengine.validation.bulk.keyed import Table, by_key
+from runengine.validation.bulk.tables import TURN, turns_of
+
+__all__ = ["Judged", "Lanes", "by_run", "edges_of", "forgotten", "judged", "lanes", "stays"]
+
+_STATUSES: Final = len(STATUSES)
+
+
+class Judged(NamedTuple):
+    """Rows run by run, and what is to be said of them.
+
+    Attributes:
+        rows: The rows, with what is known of their run's deadline and observation up to each.
+        told: When each itself was observed, or NaN.
+        linked: It is held against the row before it, which is of the same run.
+        bad: It needs a word.
+        edges: Changes of status, by source and target, flat.
+    """
+
+    rows: Rows
+    told: np.ndarray[tuple[int], np.dtype[np.float64]]
+    linked: Bools
+    bad: Bools
+    edges: Ints
+
+
+class Lanes(NamedTuple):
+    """The runs of a piece thread by thread.
+
+    Attributes:
+        begins: The first run of each thread (`TURN`).
+        ends: The last run of each, in the same order.
+        count: How many threads are counted: one that was forgotten counts again.
+        runs: Suspect runs.
+        threads: Suspect threads.
+    """
+
+    begins: Table
+    ends: Table
+    count: int
+    runs: Keys
+    threads: Keys
+
+
+def by_run(batch: Batch) -> tuple[Keys, Keys, Rows]:
+    """The rows of a batch that are not odd, run by run, each run's in the order of the recording: keys and rows.
+
+    Example:
+        >>> by_run(Batch.of_odd(np.array([7], np.uint64), np.array([9], np.uint64)))[0]
+        array([], dtype=uint64)
+    """
+    plain = slice(None) if not batch.odd.any() else np.flatnonzero(~batch.odd)
+    at, keys = batch.at[plain], batch.run[plain]
+    order = by_key(keys, at, batch.total)
+    if not isinstance(plain, slice):
+        order, keys = plain[order], batch.run
+    columns = {name: getattr(batch, name)[order] for name in Rows._fields if name != "deadline"}
+    return keys[order], batch.thread[order], Rows(**columns, deadline=columns["expires"])
+
+
+def forgotten(over: Bools, last_at: Ints, now_at: Ints, compiled: Compiled) -> Bools:
+    """Where a run that was last seen then is not remembered any more.
+
+    Args:
+        over: It had ended.
+        last_at: Position at which it was last seen.
+        now_at: Position at which it is asked for.
+        compiled: The tables.
+    """
+    return over & (now_at - last_at > compiled.forget_after)
+
+
+def edges_of(before: Rows, now: Rows, linked: Bools) -> Ints:
+    """How often each status came after each other, flat.
+
+    Args:
+        before: The rows before.
+        now: The rows after.
+        linked: Which pairs count.
+    """
+    moved = linked & (before.status != now.status)
+    codes = before.status[moved].astype(np.int64) * _STATUSES + now.status[moved]
+    return np.bincount(codes, minlength=_STATUSES * _STATUSES)
+
+
+def judged(run: Keys, rows: Rows, compiled: Compiled) -> Judged:
+    """Judge the rows of a piece.
+
+    A row without a deadline that is the first of its run here is not judged by its stamps: what is known of the run's
+    deadline stands before the piece.
+
+    Args:
+        run: Their keys.
+        rows: The rows, run by run.
+        compiled: The tables.
+    """
+    n, told = len(run), rows.observed
+    over = compiled.terminal[rows.status]
+    linked = np.zeros(n, np.bool_)
+    linked[1:] = (run[1:] == run[:-1]) & ~forgotten(over[:-1], rows.at[:-1], rows.at[1:], compiled)
+    rows = rows._replace(deadline=filled(rows.expires, rows.expires != NONE, ~linked))
+    untold = np.isnan(told)
+    if untold.any() and not untold.all():
+        rows = rows._replace(observed=filled(told, ~untold, ~linked))
+    before, now = rows.some(slice(None, -1)), rows._replace(observed=told).some(slice(1, None))
+    pairs = linked[1:]
+    bad = np.zeros(n, np.bool_)
+    bad[1:] = pairs & ~follows(before, now, compiled)
+    asked = (rows.expires != NONE) | linked
+    asked[1:] &= ~(pairs & over[:-1])  # what is the same as the end is as good as it
+    bad |= asked & ~stamps_fit(rows._replace(observed=told), rows.deadline, compiled)
+    return Judged(rows, told, linked, bad, edges_of(before, now, pairs))
+
+
+def stays(run: Keys, thread: Keys, rows: Rows, begin: Ints, end: Ints, compiled: Compiled) -> Table:
+    """The stays of runs on their threads, as far as a piece shows them (`TURN`).
+
+    Args:
+        run: Keys of the rows.
+        thread: Keys of their threads.
+        rows: The rows, run by run.
+        begin: Where each stay begins.
+        end: Its last row.
+        compiled: The tables.
+    """
+    table = np.empty(len(begin), TURN)
+    table["thread"], table["run"] = thread[begin], run[begin]
+    table["begun_at"], table["created"] = rows.at[begin], rows.created[begin]
+    table["last_at"], table["over"] = rows.at[end], compiled.terminal[rows.status[end]]
+    table["until"] = np.maximum(rows.created[end], np.maximum(rows.started[end], rows.ended[end]))
+    return table
+
+
+def lanes(table: Table, total: int, compiled: Compiled) -> Lanes:
+    """Judge the stays of a piece thread by thread.
+
+    Args:
+        table: The stays.
+        total: How many items the piece has.
+        compiled: The tables.
+    """
+    table = table[by_key(table["thread"], table["begun_at"], total)]
+    n, before, now = len(table), table[:-1], table[1:]
+    same = before["thread"] == now["thread"]
+    gone = same & forgotten(before["over"], before["last_at"], now["begun_at"], compiled)
+    bad = same & ~gone & ~in_turn(turns_of(before), turns_of(now))
+    first = np.ones(n, np.bool_)
+    first[1:] = ~same
+    return Lanes(
+        begins=table[first],
+        ends=table[np.roll(first, -1)],
+        count=int(first.sum()) + int(gone.sum()),
+        runs=np.concatenate([before["run"][bad], now["run"][bad]]),
+        threads=now["thread"][bad],
+    )

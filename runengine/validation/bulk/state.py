@@ -1,0 +1,170 @@
+"""A log from its beginning up to some piece: what must be remembered of it, and no more.
+
+Memory: of an open run its last row (`ROW`, 90 bytes) and 17 bytes of its thread; of a run that ended within the last
+`forget_after` items 24 bytes, and 17 of its thread; and 8 bytes of each suspect. Source: DESIGN §5 (Volume).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from runengine.validation.bulk.batch import Bools, Ints, Keys
+from runengine.validation.bulk.compiled import Compiled
+from runengine.validation.bulk.counts import Counts
+from runengine.validation.bulk.fragments import Fragment, Suspects, known_before, run_seams, seam_counts, unlike_usual
+from runengine.validation.bulk.kernel import Turns, in_turn
+from runengine.validation.bulk.keyed import Table, joined, met
+from runengine.validation.bulk.pieces import forgotten
+from runengine.validation.bulk.tables import ROW
+
+__all__ = ["Sieve"]
+
+_BITS: Final = 1 << 32
+_STATUS_WEIGHT: Final = np.uint64(0x9E3779B97F4A7C15)
+_ENDED: Final = np.dtype([("run", np.uint64), ("end", np.uint64), ("at", np.uint32), ("observed", np.uint32)])
+"""A run that has ended: digest of its end and status, its position (the last 32 bits), and the first whole second after
+it was last observed, or 0."""
+
+_THREAD: Final = np.dtype([("thread", np.uint64), ("at", np.uint32), ("until", np.uint32), ("flags", np.uint8)])
+"""A thread's last run: its position (the last 32 bits), the latest of its stamps, and whether it is over and lasted."""
+
+_OVER, _LASTED = 1, 2
+
+
+class Sieve:
+    """Takes the fragments of a log in order, and knows at its end who is suspect.
+
+    Args:
+        compiled: The tables.
+
+    Attributes:
+        counts: What was counted so far.
+        items: How many items have come by.
+
+    Example:
+        >>> from runengine.validation.bulk.batch import Batch
+        >>> from runengine.validation.summary import Options
+        >>> compiled = Compiled.of(Options())
+        >>> sieve = Sieve(compiled)
+        >>> odd = Batch.of_odd(np.array([7], np.uint64), np.array([9], np.uint64))
+        >>> sieve.take(Fragment.of(odd, compiled))
+        >>> sieve.items, sieve.suspects().runs
+        (1, array([7], dtype=uint64))
+    """
+
+    def __init__(self, compiled: Compiled) -> None:
+        self._compiled = compiled
+        self._open: Table = np.zeros(0, ROW)
+        self._ended: Table = np.zeros(0, _ENDED)
+        self._threads: Table = np.zeros(0, _THREAD)
+        self._suspects = [Suspects()]
+        self.counts = Counts()
+        self.items = 0
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes are remembered, suspects apart."""
+        return self._open.nbytes + self._ended.nbytes + self._threads.nbytes
+
+    def suspects(self) -> Suspects:
+        """Who is suspect so far."""
+        self._suspects = [_all(self._suspects)]
+        return self._suspects[0]
+
+    def remembered(self) -> Suspects:
+        """The runs and threads that are remembered."""
+        runs = [self._open["run"], self._ended["run"]]
+        return Suspects.of(runs, [self._threads["thread"]])
+
+    def take(self, fragment: Fragment) -> None:
+        """Take the fragment of the next piece."""
+        piece = fragment.shifted(self.items)
+        self.items += fragment.items
+        known_at = self._take_runs(piece)
+        self._take_threads(piece, known_at)
+        self._suspects.append(fragment.suspects)
+        self.counts += fragment.counts
+
+    def _take_runs(self, piece: Fragment) -> Ints:
+        """Take the runs of a piece; where each was seen last before it, or -1."""
+        first, last, compiled = piece.first, piece.last, self._compiled
+        known_at = np.full(len(first), -1, np.int64)
+        here, there = met(self._open["run"], first["run"])
+        before = self._open[here]
+        seams = run_seams(before, first[there], last[there], compiled)
+        known_at[there] = before["at"]
+        ended_here, ended_there = met(self._ended["run"], first["run"])
+        ended, again = self._ended[ended_here], first[ended_there]
+        at = _position(ended["at"], self.items)
+        linked = ~forgotten(np.ones(len(at), np.bool_), at, again["at"], compiled)
+        known_at[ended_there[linked]] = at[linked]
+        late = ~np.isnan(again["observed"]) & (again["observed"] < ended["observed"])
+        bad = again[linked & ((_end(again) != ended["end"]) | late)]
+        fresh = unlike_usual(first[known_at < 0], compiled)
+        self._suspects += [seams.suspects, Suspects.of([bad["run"]], [bad["thread"]]), fresh]
+        self.counts -= seam_counts(before, first[there], seams.linked, np.zeros(0, np.bool_))
+        self.counts -= Counts(runs=int(linked.sum()))
+        last = last.copy()
+        last[there] = known_before(last[there], before, seams.linked)
+        over = compiled.terminal[last["status"]]
+        self._open = joined("run", np.delete(self._open, here), last[~over])
+        kept = np.delete(self._ended, ended_here)
+        self._ended = joined("run", kept[self._lately(kept["at"])], self._kept_end(last[over]))
+        return known_at
+
+    def _kept_end(self, last: Table) -> Table:
+        last = last[self.items - last["at"] <= self._compiled.forget_after]
+        table = np.empty(len(last), _ENDED)
+        table["run"], table["end"] = last["run"], _end(last)
+        table["at"] = last["at"] % _BITS
+        table["observed"] = np.clip(np.nan_to_num(np.ceil(last["observed"])), 0, _BITS - 1)
+        return table
+
+    def _take_threads(self, piece: Fragment, known_at: Ints) -> None:
+        here, there = met(self._threads["thread"], piece.begins["thread"])
+        before, begins = self._threads[here], piece.begins[there]
+        at, over = _position(before["at"], self.items), (before["flags"] & _OVER) > 0
+        gone = forgotten(over, at, begins["begun_at"], self._compiled)
+        same = known_at[np.searchsorted(piece.first["run"], begins["run"])] == at
+        until = before["until"].astype(np.int64)
+        created = until - ((before["flags"] & _LASTED) > 0)
+        earlier = Turns(begun_at=at, created=created, last_at=at, over=over, until=until)
+        now = Turns(*(begins[name] for name in Turns._fields))
+        bad = begins[~(same | gone | in_turn(earlier, now))]
+        self._suspects.append(Suspects.of([bad["run"]], [bad["thread"]]))
+        self.counts -= Counts(threads=int((~gone).sum()))
+        kept = np.delete(self._threads, here)
+        kept = kept[((kept["flags"] & _OVER) == 0) | self._lately(kept["at"])]
+        self._threads = joined("thread", kept, _thread_table(piece.ends))
+
+    def _lately(self, at: Keys) -> Bools:
+        lately: Bools = self.items - _position(at, self.items) <= self._compiled.forget_after
+        return lately
+
+
+def _all(several: list[Suspects]) -> Suspects:
+    return Suspects.of([each.runs for each in several], [each.threads for each in several])
+
+
+def _end(rows: Table) -> Keys:
+    """A digest of rows at which runs have ended, their statuses included."""
+    digest: Keys = rows["lasting"] ^ (rows["status"].astype(np.uint64) + np.uint64(1)) * _STATUS_WEIGHT
+    return digest
+
+
+def _position(at: Keys, items: int) -> Ints:
+    """Positions of which the last 32 bits are kept, none of them more than that before the end."""
+    behind = (np.int64(items) - at.astype(np.int64)) % _BITS
+    return items - behind
+
+
+def _thread_table(ends: Table) -> Table:
+    table = np.empty(len(ends), _THREAD)
+    table["thread"] = ends["thread"]
+    table["at"] = ends["last_at"] % _BITS
+    # A stamp past 32 bits is after every other one, so that the checker decides.
+    table["until"] = np.minimum(ends["until"], _BITS - 1)
+    table["flags"] = ends["over"] * _OVER + (ends["created"] < ends["until"]) * _LASTED
+    return table
