@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
 
 from runengine.core.statuses import STATUSES
 from runengine.validation.bulk.batch import NONE, Batch, Bools, Keys
@@ -105,7 +105,7 @@ def thread_seams(before: Table, begins: Table, compiled: Compiled) -> Seams:
     """
     gone = forgotten(before["over"], before["last_at"], begins["begun_at"], compiled)
     same = before["run"] == begins["run"]
-    bad = ~(same | gone | in_turn(turns_of(before), turns_of(begins)))
+    bad = ~(same | gone | in_turn(turns_of(before), turns_of(begins), compiled))
     return Seams(~gone, Suspects.of([before["run"][bad], begins["run"][bad]], [begins["thread"][bad]]))
 
 
@@ -149,7 +149,7 @@ class Fragment:
         rows, told, linked, bad, edges = judged(run, rows, compiled)
         begin = np.flatnonzero(~linked)
         end = np.append(begin[1:], len(run))[: len(begin)] - 1
-        lane = lanes(stays(run, thread, rows, begin, end, compiled), batch.total, compiled)
+        lane = lanes(stays(run, thread, rows, begin, end, compiled), compiled)
         # A run that comes back after it was forgotten has several stays; its first row and its last are kept.
         new = np.ones(len(begin), np.bool_)
         new[1:] = run[begin[1:]] != run[begin[:-1]]
@@ -181,10 +181,10 @@ class Fragment:
         """The fragment of this piece and the one that follows it.
 
         Args:
-            after: The fragment of that one.
+            after: The fragment of that one, which is used up.
             compiled: The tables.
         """
-        after = after.shifted(self.items)
+        after.shift(self.items)
         here, there = met(self.first["run"], after.first["run"])
         before = self.last[here]
         runs = run_seams(before, after.first[there], after.last[there], compiled)
@@ -204,13 +204,13 @@ class Fragment:
             counts=self.counts + after.counts - seam_counts(before, after.first[there], runs.linked, threads.linked),
         )
 
-    def shifted(self, by: int) -> Fragment:
-        """The same with positions that much later."""
-        moved = [table.copy() for table in (self.first, self.last, self.begins, self.ends)]
-        for table, names in zip(moved, (("at",), ("at",), *[("begun_at", "last_at")] * 2), strict=True):
-            for name in names:
-                table[name] += by
-        return evolve(self, first=moved[0], last=moved[1], begins=moved[2], ends=moved[3])
+    def shift(self, by: int) -> None:
+        """Count its positions from so many items earlier."""
+        for table in (self.first, self.last):
+            table["at"] += by
+        for table in (self.begins, self.ends):
+            table["begun_at"] += by
+            table["last_at"] += by
 
     def finished(self, compiled: Compiled) -> Suspects:
         """The suspects, where nothing stands before the piece: first rows without a deadline are held to the usual one.

@@ -104,9 +104,11 @@ class Turns(NamedTuple):
         last_at: Position of its last row.
         over: It has ended.
         until: The latest of its stamps.
+        seen: When it was first observed, or NaN.
+        alive: When it was last observed before its end, or NaN.
 
     Example:
-        >>> Turns(*[np.array([1])] * 5).until
+        >>> Turns(*[np.array([1])] * 7).until
         array([1])
     """
 
@@ -115,21 +117,27 @@ class Turns(NamedTuple):
     last_at: Ints
     over: Bools
     until: Ints
+    seen: NDArray[np.float64]
+    alive: NDArray[np.float64]
 
 
-def in_turn(before: Turns, now: Turns) -> Bools:
-    """Where a run needs no word, given the run of its thread before it: it begins after that one's end.
+def in_turn(before: Turns, now: Turns, compiled: Compiled) -> Bools:
+    """Where a run needs no word, given the run of its thread created before it: it was created after that one's end.
 
-    A thread of which that holds for each two neighbours has its runs one after another, and no run comes back: they
-    are created at ever later seconds.
+    A thread of which that holds for each two neighbours had its runs one after another, and no run comes back. The end
+    of a run may be shown after the next one's beginning, as pollers see it, but for a run that is long seen alive.
 
     Args:
         before: The runs before, in the order of `now`.
         now: The runs after.
+        compiled: The tables.
     """
-    apart = before.over & (before.last_at < now.begun_at)
-    later: Bools = apart & (before.until <= now.created) & (before.created < now.created)
-    return later
+    apart = before.over & (before.until <= now.created) & (before.created < now.created)
+    apart &= (before.begun_at < now.begun_at) & (before.last_at < now.last_at)
+    overlong = before.last_at - now.begun_at > compiled.forget_after
+    doubtful = np.fmax(now.created + 1, now.seen) <= before.alive - (compiled.skew_s + compiled.stale_s)
+    orderly: Bools = apart & ~overlong & ~(doubtful & (before.last_at > now.begun_at))
+    return orderly
 
 
 T = TypeVar("T", np.int64, np.float64)

@@ -140,22 +140,28 @@ def stays(run: Keys, thread: Keys, rows: Rows, begin: Ints, end: Ints, compiled:
     table["begun_at"], table["created"] = rows.at[begin], rows.created[begin]
     table["last_at"], table["over"] = rows.at[end], compiled.terminal[rows.status[end]]
     table["until"] = np.maximum(rows.created[end], np.maximum(rows.started[end], rows.ended[end]))
+    over = compiled.terminal[rows.status]
+    ends = np.cumsum(over)
+    alive = end - (ends[end] - ends[begin] + over[begin])
+    table["seen"] = rows.observed[begin]
+    table["alive"] = np.where(alive < begin, np.nan, rows.observed[alive])
     return table
 
 
-def lanes(table: Table, total: int, compiled: Compiled) -> Lanes:
+def lanes(table: Table, compiled: Compiled) -> Lanes:
     """Judge the stays of a piece thread by thread.
 
     Args:
         table: The stays.
-        total: How many items the piece has.
         compiled: The tables.
     """
-    table = table[by_key(table["thread"], table["begun_at"], total)]
+    rank = np.empty(len(table), np.int64)
+    rank[np.argsort(table["created"])] = np.arange(len(table))
+    table = table[by_key(table["thread"], rank, len(table))]
     n, before, now = len(table), table[:-1], table[1:]
     same = before["thread"] == now["thread"]
     gone = same & forgotten(before["over"], before["last_at"], now["begun_at"], compiled)
-    bad = same & ~gone & ~in_turn(turns_of(before), turns_of(now))
+    bad = same & ~gone & ~in_turn(turns_of(before), turns_of(now), compiled)
     first = np.ones(n, np.bool_)
     first[1:] = ~same
     return Lanes(

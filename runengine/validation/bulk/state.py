@@ -17,7 +17,7 @@ from runengine.validation.bulk.fragments import Fragment, Suspects, known_before
 from runengine.validation.bulk.kernel import Turns, in_turn
 from runengine.validation.bulk.keyed import Table, joined, met
 from runengine.validation.bulk.pieces import forgotten
-from runengine.validation.bulk.tables import ROW
+from runengine.validation.bulk.tables import ROW, TURN
 
 __all__ = ["Sieve"]
 
@@ -68,6 +68,36 @@ class Sieve:
         """How many bytes are remembered, suspects apart."""
         return self._open.nbytes + self._ended.nbytes + self._threads.nbytes
 
+    @classmethod
+    def restored(cls, compiled: Compiled, items: int, *, of_open: Table, of_ended: Table) -> Sieve:
+        """A sieve that remembers runs that another one kept, and no thread.
+
+        Args:
+            compiled: The tables.
+            items: How many items had come by.
+            of_open: From `kept`, or some of its rows.
+            of_ended: The same.
+        """
+        sieve = cls(compiled)
+        sieve.items, sieve._open, sieve._ended = items, of_open, of_ended
+        return sieve
+
+    def kept(self) -> tuple[Table, Table, Table]:
+        """What is remembered, each by key: open runs, ended runs, and the last run of each thread (`TURN`)."""
+        at = np.concatenate([self._open["at"], _position(self._ended["at"], self.items)])
+        run = np.concatenate([self._open["run"], self._ended["run"]])[np.argsort(at)]
+        at.sort()
+        turns = np.zeros(len(self._threads), TURN)
+        turns["thread"] = self._threads["thread"]
+        turns["begun_at"] = turns["last_at"] = _position(self._threads["at"], self.items)
+        turns["over"] = self._threads["flags"] & _OVER
+        turns["until"] = self._threads["until"]
+        turns["created"] = turns["until"] - ((self._threads["flags"] & _LASTED) > 0)
+        if len(at):
+            place = np.minimum(np.searchsorted(at, turns["last_at"]), len(at) - 1)
+            turns["run"] = np.where(at[place] == turns["last_at"], run[place], 0)
+        return self._open, self._ended, turns
+
     def suspects(self) -> Suspects:
         """Who is suspect so far."""
         self._suspects = [_all(self._suspects)]
@@ -79,11 +109,11 @@ class Sieve:
         return Suspects.of(runs, [self._threads["thread"]])
 
     def take(self, fragment: Fragment) -> None:
-        """Take the fragment of the next piece."""
-        piece = fragment.shifted(self.items)
+        """Take the fragment of the next piece, which is used up."""
+        fragment.shift(self.items)
         self.items += fragment.items
-        known_at = self._take_runs(piece)
-        self._take_threads(piece, known_at)
+        known_at = self._take_runs(fragment)
+        self._take_threads(fragment, known_at)
         self._suspects.append(fragment.suspects)
         self.counts += fragment.counts
 
@@ -130,9 +160,10 @@ class Sieve:
         same = known_at[np.searchsorted(piece.first["run"], begins["run"])] == at
         until = before["until"].astype(np.int64)
         created = until - ((before["flags"] & _LASTED) > 0)
-        earlier = Turns(begun_at=at, created=created, last_at=at, over=over, until=until)
+        untold = np.full(len(at), np.nan)
+        earlier = Turns(begun_at=at, created=created, last_at=at, over=over, until=until, seen=untold, alive=untold)
         now = Turns(*(begins[name] for name in Turns._fields))
-        bad = begins[~(same | gone | in_turn(earlier, now))]
+        bad = begins[~(same | gone | in_turn(earlier, now, self._compiled))]
         self._suspects.append(Suspects.of([bad["run"]], [bad["thread"]]))
         self.counts -= Counts(threads=int((~gone).sum()))
         kept = np.delete(self._threads, here)

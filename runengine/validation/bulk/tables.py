@@ -41,6 +41,8 @@ TURN: Final = np.dtype(
         ("last_at", np.int64),
         ("over", np.bool_),
         ("until", np.int64),
+        ("seen", np.float64),
+        ("alive", np.float64),
     ]
 )
 """A thread's first or last run in a piece: which, and from where to where it is seen."""
