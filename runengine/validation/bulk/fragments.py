@@ -149,14 +149,13 @@ class Fragment:
         rows, told, linked, bad, edges = judged(run, rows, compiled)
         begin = np.flatnonzero(~linked)
         end = np.append(begin[1:], len(run))[: len(begin)] - 1
-        lane = lanes(stays(run, thread, rows, begin, end, compiled), compiled)
+        lane = lanes(stays(run, thread, rows, begin, end, compiled), batch.total, compiled)
         # A run that comes back after it was forgotten has several stays; its first row and its last are kept.
         new = np.ones(len(begin), np.bool_)
         new[1:] = run[begin[1:]] != run[begin[:-1]]
         first = row_table(run, thread, rows, begin[new])
-        if len(begin):
-            earliest = np.fmin.reduceat(told, begin[new])
-            first["observed"] = earliest
+        if np.isnan(first["observed"]).any():
+            first["observed"] = np.fmin.reduceat(told, begin[new])
         beside = bad[1:] & linked[1:]
         return cls(
             items=batch.total,

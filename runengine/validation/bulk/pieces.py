@@ -9,11 +9,11 @@ import numpy as np
 from runengine.core.statuses import STATUSES
 from runengine.validation.bulk.batch import NONE, Batch, Bools, Ints, Keys
 from runengine.validation.bulk.compiled import Compiled
-from runengine.validation.bulk.kernel import Rows, filled, follows, in_turn, stamps_fit
+from runengine.validation.bulk.kernel import Rows, Turns, filled, follows, in_turn, stamps_fit
 from runengine.validation.bulk.keyed import Table, by_key
-from runengine.validation.bulk.tables import TURN, turns_of
+from runengine.validation.bulk.tables import turn_table
 
-__all__ = ["Judged", "Lanes", "by_run", "edges_of", "forgotten", "judged", "lanes", "stays"]
+__all__ = ["Judged", "Lanes", "Stays", "by_run", "edges_of", "forgotten", "judged", "lanes", "stays"]
 
 _STATUSES: Final = len(STATUSES)
 
@@ -34,6 +34,20 @@ class Judged(NamedTuple):
     linked: Bools
     bad: Bools
     edges: Ints
+
+
+class Stays(NamedTuple):
+    """Stays of runs on threads.
+
+    Attributes:
+        thread: Keys of the threads.
+        run: Keys of the runs.
+        turns: From where to where each is seen.
+    """
+
+    thread: Keys
+    run: Keys
+    turns: Turns
 
 
 class Lanes(NamedTuple):
@@ -124,8 +138,8 @@ def judged(run: Keys, rows: Rows, compiled: Compiled) -> Judged:
     return Judged(rows, told, linked, bad, edges_of(before, now, pairs))
 
 
-def stays(run: Keys, thread: Keys, rows: Rows, begin: Ints, end: Ints, compiled: Compiled) -> Table:
-    """The stays of runs on their threads, as far as a piece shows them (`TURN`).
+def stays(run: Keys, thread: Keys, rows: Rows, begin: Ints, end: Ints, compiled: Compiled) -> Stays:
+    """The stays of runs on their threads, as far as a piece shows them.
 
     Args:
         run: Keys of the rows.
@@ -135,39 +149,44 @@ def stays(run: Keys, thread: Keys, rows: Rows, begin: Ints, end: Ints, compiled:
         end: Its last row.
         compiled: The tables.
     """
-    table = np.empty(len(begin), TURN)
-    table["thread"], table["run"] = thread[begin], run[begin]
-    table["begun_at"], table["created"] = rows.at[begin], rows.created[begin]
-    table["last_at"], table["over"] = rows.at[end], compiled.terminal[rows.status[end]]
-    table["until"] = np.maximum(rows.created[end], np.maximum(rows.started[end], rows.ended[end]))
     over = compiled.terminal[rows.status]
-    ends = np.cumsum(over)
+    ends = np.cumsum(over, dtype=np.int32)
     alive = end - (ends[end] - ends[begin] + over[begin])
-    table["seen"] = rows.observed[begin]
-    table["alive"] = np.where(alive < begin, np.nan, rows.observed[alive])
-    return table
+    turns = Turns(
+        begun_at=rows.at[begin],
+        created=rows.created[begin],
+        last_at=rows.at[end],
+        over=over[end],
+        until=np.maximum(rows.created[end], np.maximum(rows.started[end], rows.ended[end])),
+        seen=rows.observed[begin],
+        alive=np.where(alive < begin, np.nan, rows.observed[alive]),
+    )
+    return Stays(thread[begin], run[begin], turns)
 
 
-def lanes(table: Table, compiled: Compiled) -> Lanes:
+def lanes(piece: Stays, total: int, compiled: Compiled) -> Lanes:
     """Judge the stays of a piece thread by thread.
 
     Args:
-        table: The stays.
+        piece: The stays.
+        total: How many items the piece has.
         compiled: The tables.
     """
-    rank = np.empty(len(table), np.int64)
-    rank[np.argsort(table["created"])] = np.arange(len(table))
-    table = table[by_key(table["thread"], rank, len(table))]
-    n, before, now = len(table), table[:-1], table[1:]
-    same = before["thread"] == now["thread"]
-    gone = same & forgotten(before["over"], before["last_at"], now["begun_at"], compiled)
-    bad = same & ~gone & ~in_turn(turns_of(before), turns_of(now), compiled)
-    first = np.ones(n, np.bool_)
+    order = by_key(piece.thread, piece.turns.begun_at, total)
+    thread, created = piece.thread[order], piece.turns.created[order]
+    same = thread[1:] == thread[:-1]
+    if bool((same & (created[1:] < created[:-1])).any()):
+        order = np.lexsort((piece.turns.created, piece.thread))
+    run, turns = piece.run[order], Turns(*(column[order] for column in piece.turns))
+    before, now = (Turns(*(column[part] for column in turns)) for part in (slice(None, -1), slice(1, None)))
+    gone = same & forgotten(before.over, before.last_at, now.begun_at, compiled)
+    bad = np.flatnonzero(same & ~gone & ~in_turn(before, now, compiled))
+    first = np.ones(len(order), np.bool_)
     first[1:] = ~same
     return Lanes(
-        begins=table[first],
-        ends=table[np.roll(first, -1)],
+        begins=turn_table(thread, run, turns, np.flatnonzero(first)),
+        ends=turn_table(thread, run, turns, np.flatnonzero(np.roll(first, -1))),
         count=int(first.sum()) + int(gone.sum()),
-        runs=np.concatenate([before["run"][bad], now["run"][bad]]),
-        threads=now["thread"][bad],
+        runs=np.concatenate([run[bad], run[bad + 1]]),
+        threads=thread[bad],
     )

@@ -1,7 +1,7 @@
 """A log from its beginning up to some piece: what must be remembered of it, and no more.
 
 Memory: of an open run its last row (`ROW`, 90 bytes) and 17 bytes of its thread; of a run that ended within the last
-`forget_after` items 24 bytes, and 17 of its thread; and 8 bytes of each suspect. Source: DESIGN §5 (Volume).
+`forget_after` items 28 bytes, and 17 of its thread; and 8 bytes of each suspect. Source: DESIGN §5 (Volume).
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ __all__ = ["Sieve"]
 
 _BITS: Final = 1 << 32
 _STATUS_WEIGHT: Final = np.uint64(0x9E3779B97F4A7C15)
-_ENDED: Final = np.dtype([("run", np.uint64), ("end", np.uint64), ("at", np.uint32), ("observed", np.uint32)])
-"""A run that has ended: digest of its end and status, its position (the last 32 bits), and the first whole second after
-it was last observed, or 0."""
+_ENDED: Final = np.dtype(
+    [("run", np.uint64), ("end", np.uint64), ("at", np.uint32), ("observed", np.uint32), ("lane", np.uint32)]
+)
+"""A run that has ended: digest of its end and status, its position and its thread's key (the last 32 bits of each), and
+the first whole second after it was last observed, or 0."""
 
 _THREAD: Final = np.dtype([("thread", np.uint64), ("at", np.uint32), ("until", np.uint32), ("flags", np.uint8)])
 """A thread's last run: its position (the last 32 bits), the latest of its stamps, and whether it is over and lasted."""
@@ -131,9 +133,11 @@ class Sieve:
         linked = ~forgotten(np.ones(len(at), np.bool_), at, again["at"], compiled)
         known_at[ended_there[linked]] = at[linked]
         late = ~np.isnan(again["observed"]) & (again["observed"] < ended["observed"])
-        bad = again[linked & ((_end(again) != ended["end"]) | late)]
+        wrong = linked & ((_end(again) != ended["end"]) | late)
+        bad = again[wrong]
+        left = self._threads["thread"][np.isin(self._threads["thread"].astype(np.uint32), ended["lane"][wrong])]
         fresh = unlike_usual(first[known_at < 0], compiled)
-        self._suspects += [seams.suspects, Suspects.of([bad["run"]], [bad["thread"]]), fresh]
+        self._suspects += [seams.suspects, Suspects.of([bad["run"]], [bad["thread"], left]), fresh]
         self.counts -= seam_counts(before, first[there], seams.linked, np.zeros(0, np.bool_))
         self.counts -= Counts(runs=int(linked.sum()))
         last = last.copy()
@@ -148,7 +152,7 @@ class Sieve:
         last = last[self.items - last["at"] <= self._compiled.forget_after]
         table = np.empty(len(last), _ENDED)
         table["run"], table["end"] = last["run"], _end(last)
-        table["at"] = last["at"] % _BITS
+        table["at"], table["lane"] = last["at"] % _BITS, last["thread"].astype(np.uint32)
         table["observed"] = np.clip(np.nan_to_num(np.ceil(last["observed"])), 0, _BITS - 1)
         return table
 

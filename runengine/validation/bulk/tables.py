@@ -10,7 +10,7 @@ from runengine.validation.bulk.batch import Ints, Keys
 from runengine.validation.bulk.kernel import Rows, Turns
 from runengine.validation.bulk.keyed import Table
 
-__all__ = ["ROW", "TURN", "row_table", "rows_of", "turns_of"]
+__all__ = ["ROW", "TURN", "row_table", "rows_of", "turn_table", "turns_of"]
 
 ROW: Final = np.dtype(
     [
@@ -79,5 +79,20 @@ def row_table(run: Keys, thread: Keys, rows: Rows, places: Ints) -> Table:
     table = np.empty(len(places), ROW)
     table["run"], table["thread"] = run[places], thread[places]
     for name, column in zip(Rows._fields, rows, strict=True):
+        table[name] = column[places]
+    return table
+
+
+def turn_table(thread: Keys, run: Keys, turns: Turns, places: Ints) -> Table:
+    """Some stays as a table.
+
+    Example:
+        >>> one = np.array([1])
+        >>> turn_table(one.astype(np.uint64), one.astype(np.uint64), Turns(*[one] * 7), np.array([0]))["last_at"]
+        array([1])
+    """
+    table = np.empty(len(places), TURN)
+    table["thread"], table["run"] = thread[places], run[places]
+    for name, column in zip(Turns._fields, turns, strict=True):
         table[name] = column[places]
     return table

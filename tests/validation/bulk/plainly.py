@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -122,7 +123,7 @@ def sieved(items: Sequence[Item], cuts: Sequence[int], **options: Any) -> tuple[
     held_to = Options(**options)
     compiled = Compiled.of(held_to)
     bounds = [0, *cuts, len(items)]
-    batches = [batch_of(items[a:b], held_to) for a, b in zip(bounds, bounds[1:], strict=False)]
+    batches = [batch_of(items[a:b], held_to) for a, b in itertools.pairwise(bounds)]
     sieve = kept((Fragment.of(batch, compiled) for batch in batches), compiled)
     checker, fed = Checker(held_to), Sieve(compiled)
 
