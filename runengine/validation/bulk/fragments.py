@@ -24,7 +24,17 @@ from runengine.validation.bulk.keyed import Table, among, joined, met, union
 from runengine.validation.bulk.pieces import by_run, edges_of, forgotten, judged, lanes, stays
 from runengine.validation.bulk.tables import row_table, rows_of, turns_of
 
-__all__ = ["Fragment", "Seams", "Suspects", "known_before", "run_seams", "seam_counts", "thread_seams", "unlike_usual"]
+__all__ = [
+    "Fragment",
+    "Seams",
+    "Suspects",
+    "known_after",
+    "known_before",
+    "run_seams",
+    "seam_counts",
+    "thread_seams",
+    "unlike_usual",
+]
 
 _STATUSES: Final = len(STATUSES)
 _NO_KEYS: Final = np.zeros(0, np.uint64)
@@ -73,13 +83,12 @@ class Seams(NamedTuple):
     suspects: Suspects
 
 
-def run_seams(before: Table, first: Table, last: Table, compiled: Compiled) -> Seams:
+def run_seams(before: Table, first: Table, compiled: Compiled) -> Seams:
     """Judge runs that go on.
 
     Args:
         before: Last rows (`ROW`) of an earlier piece.
         first: First rows of the same runs in a later one, positions as of one recording.
-        last: Their last rows there.
         compiled: The tables.
     """
     earlier, now = rows_of(before), rows_of(first)
@@ -87,8 +96,8 @@ def run_seams(before: Table, first: Table, last: Table, compiled: Compiled) -> S
     linked = ~forgotten(over, earlier.at, now.at, compiled)
     known = np.where(linked, earlier.deadline, NONE)
     # The rows of a piece that tell no deadline of their own were held to the usual one.
-    usual = (known == NONE) | (known == now.created + TTL_S) | (first["at"] == last["at"])
-    usual &= (known == NONE) | (last["deadline"] == NONE) | (known == last["deadline"])
+    usual = (known == NONE) | (known == now.created + TTL_S) | ~first["several"]
+    usual &= (known == NONE) | (first["deadline"] == NONE) | (known == first["deadline"])
     asked = (now.expires == NONE) & ~(linked & over)
     fits = ~asked | ((usual | over) & stamps_fit(now, known, compiled))
     bad = ~fits | (linked & ~follows(earlier, now, compiled))
@@ -116,9 +125,10 @@ class Fragment:
     Attributes:
         items: How many items it has.
         first: The first row of each run (`ROW`), by key.
-        last: The last row of each run (`ROW`), in the order of `first`.
+        last: The last row of each run (`ROW`), in the order of `first`; in a fragment for a prefix, of those alone that
+            are remembered at its end.
         begins: The first run of each thread (`TURN`), by key.
-        ends: The last run of each thread (`TURN`), in the order of `begins`.
+        ends: The last run of each thread (`TURN`), in the order of `begins`; in a fragment for a prefix as of `last`.
         suspects: Who is suspect for what the piece shows.
         counts: What was counted, each run and thread of the piece as a new one.
 
@@ -138,29 +148,35 @@ class Fragment:
     counts: Counts
 
     @classmethod
-    def of(cls, batch: Batch, compiled: Compiled) -> Fragment:
+    def of(cls, batch: Batch, compiled: Compiled, *, prefix: bool = False) -> Fragment:
         """The fragment of a piece.
 
         Args:
             batch: Its places, or some of them.
             compiled: The tables.
+            prefix: It is for a `Sieve`, which needs less, and not to be merged.
         """
         run, thread, rows = by_run(batch)
         rows, told, linked, bad, edges = judged(run, rows, compiled)
         begin = np.flatnonzero(~linked)
         end = np.append(begin[1:], len(run))[: len(begin)] - 1
-        lane = lanes(stays(run, thread, rows, begin, end, compiled), batch.total, compiled)
+        lane = lanes(stays(run, thread, rows, begin, end, compiled), batch.total, compiled, prefix)
         # A run that comes back after it was forgotten has several stays; its first row and its last are kept.
         new = np.ones(len(begin), np.bool_)
         new[1:] = run[begin[1:]] != run[begin[:-1]]
         first = row_table(run, thread, rows, begin[new])
         if np.isnan(first["observed"]).any():
             first["observed"] = np.fmin.reduceat(told, begin[new])
+        end_of = end[np.roll(new, -1)]
+        first["deadline"], first["several"] = rows.deadline[end_of], end_of > begin[new]
+        if prefix:
+            over = compiled.terminal[rows.status[end_of]]
+            end_of = end_of[~forgotten(over, rows.at[end_of], np.array([batch.total]), compiled)]
         beside = bad[1:] & linked[1:]
         return cls(
             items=batch.total,
             first=first,
-            last=row_table(run, thread, rows, end[np.roll(new, -1)]),
+            last=row_table(run, thread, rows, end_of),
             begins=lane.begins,
             ends=lane.ends,
             suspects=Suspects.of(
@@ -186,12 +202,11 @@ class Fragment:
         after.shift(self.items)
         here, there = met(self.first["run"], after.first["run"])
         before = self.last[here]
-        runs = run_seams(before, after.first[there], after.last[there], compiled)
+        runs = run_seams(before, after.first[there], compiled)
         here_thread, there_thread = met(self.begins["thread"], after.begins["thread"])
         threads = thread_seams(self.ends[here_thread], after.begins[there_thread], compiled)
         first, last = self.first.copy(), after.last.copy()
-        untold = np.isnan(first["observed"][here])
-        first["observed"][here] = np.where(untold, after.first["observed"][there], first["observed"][here])
+        first[here] = known_after(first[here], after.first[there])
         last[there] = known_before(last[there], before, runs.linked)
         return Fragment(
             items=self.items + after.items,
@@ -218,6 +233,20 @@ class Fragment:
             compiled: The tables.
         """
         return self.suspects | unlike_usual(self.first, compiled)
+
+
+def known_after(first: Table, after: Table) -> Table:
+    """First rows with what a later piece tells of their runs, where they do not say it themselves.
+
+    Args:
+        first: The rows (`ROW`).
+        after: Those of the later piece.
+    """
+    first = first.copy()
+    for name, silent in (("deadline", first["deadline"] == NONE), ("observed", np.isnan(first["observed"]))):
+        first[name] = np.where(silent, after[name], first[name])
+    first["several"] = True
+    return first
 
 
 def known_before(last: Table, before: Table, linked: Bools) -> Table:

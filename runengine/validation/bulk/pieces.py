@@ -164,13 +164,14 @@ def stays(run: Keys, thread: Keys, rows: Rows, begin: Ints, end: Ints, compiled:
     return Stays(thread[begin], run[begin], turns)
 
 
-def lanes(piece: Stays, total: int, compiled: Compiled) -> Lanes:
+def lanes(piece: Stays, total: int, compiled: Compiled, prefix: bool) -> Lanes:
     """Judge the stays of a piece thread by thread.
 
     Args:
         piece: The stays.
         total: How many items the piece has.
         compiled: The tables.
+        prefix: Of last runs, those alone are kept that are remembered at the end.
     """
     order = by_key(piece.thread, piece.turns.begun_at, total)
     thread, created = piece.thread[order], piece.turns.created[order]
@@ -183,9 +184,12 @@ def lanes(piece: Stays, total: int, compiled: Compiled) -> Lanes:
     bad = np.flatnonzero(same & ~gone & ~in_turn(before, now, compiled))
     first = np.ones(len(order), np.bool_)
     first[1:] = ~same
+    ends = np.flatnonzero(np.roll(first, -1))
+    if prefix:
+        ends = ends[~forgotten(turns.over[ends], turns.last_at[ends], np.array([total]), compiled)]
     return Lanes(
         begins=turn_table(thread, run, turns, np.flatnonzero(first)),
-        ends=turn_table(thread, run, turns, np.flatnonzero(np.roll(first, -1))),
+        ends=turn_table(thread, run, turns, ends),
         count=int(first.sum()) + int(gone.sum()),
         runs=np.concatenate([run[bad], run[bad + 1]]),
         threads=thread[bad],

@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from runengine.validation.bulk.batch import Bools, Ints, Keys
+from runengine.validation.bulk.batch import NONE, Bools, Ints, Keys
 from runengine.validation.bulk.compiled import Compiled
 from runengine.validation.bulk.counts import Counts
 from runengine.validation.bulk.fragments import Fragment, Suspects, known_before, run_seams, seam_counts, unlike_usual
 from runengine.validation.bulk.kernel import Turns, in_turn
 from runengine.validation.bulk.keyed import Table, joined, met
 from runengine.validation.bulk.pieces import forgotten
-from runengine.validation.bulk.tables import ROW, TURN
+from runengine.validation.bulk.tables import ROW, TURN, turns_of
 
 __all__ = ["Sieve"]
 
@@ -62,6 +63,7 @@ class Sieve:
         self._ended: Table = np.zeros(0, _ENDED)
         self._threads: Table = np.zeros(0, _THREAD)
         self._suspects = [Suspects()]
+        self._apart = False
         self.counts = Counts()
         self.items = 0
 
@@ -81,7 +83,7 @@ class Sieve:
             of_ended: The same.
         """
         sieve = cls(compiled)
-        sieve.items, sieve._open, sieve._ended = items, of_open, of_ended
+        sieve.items, sieve._open, sieve._ended, sieve._apart = items, of_open, of_ended, True
         return sieve
 
     def kept(self) -> tuple[Table, Table, Table]:
@@ -122,12 +124,12 @@ class Sieve:
     def _take_runs(self, piece: Fragment) -> Ints:
         """Take the runs of a piece; where each was seen last before it, or -1."""
         first, last, compiled = piece.first, piece.last, self._compiled
-        known_at = np.full(len(first), -1, np.int64)
-        here, there = met(self._open["run"], first["run"])
+        known_at, run = np.full(len(first), -1, np.int64), np.ascontiguousarray(first["run"])
+        here, there = met(self._open["run"], run)
         before = self._open[here]
-        seams = run_seams(before, first[there], last[there], compiled)
+        seams = run_seams(before, first[there], compiled)
         known_at[there] = before["at"]
-        ended_here, ended_there = met(self._ended["run"], first["run"])
+        ended_here, ended_there = met(self._ended["run"], run)
         ended, again = self._ended[ended_here], first[ended_there]
         at = _position(ended["at"], self.items)
         linked = ~forgotten(np.ones(len(at), np.bool_), at, again["at"], compiled)
@@ -135,18 +137,25 @@ class Sieve:
         late = ~np.isnan(again["observed"]) & (again["observed"] < ended["observed"])
         wrong = linked & ((_end(again) != ended["end"]) | late)
         bad = again[wrong]
-        left = self._threads["thread"][np.isin(self._threads["thread"].astype(np.uint32), ended["lane"][wrong])]
-        fresh = unlike_usual(first[known_at < 0], compiled)
+        left = self._left(ended["lane"][wrong])
+        fresh = unlike_usual(first[(known_at < 0) & (first["expires"] == NONE)], compiled)
         self._suspects += [seams.suspects, Suspects.of([bad["run"]], [bad["thread"], left]), fresh]
         self.counts -= seam_counts(before, first[there], seams.linked, np.zeros(0, np.bool_))
         self.counts -= Counts(runs=int(linked.sum()))
-        last = last.copy()
-        last[there] = known_before(last[there], before, seams.linked)
+        mine, still = met(before["run"], last["run"])
+        last[still] = known_before(last[still], before[mine], seams.linked[mine])
         over = compiled.terminal[last["status"]]
         self._open = joined("run", np.delete(self._open, here), last[~over])
         kept = np.delete(self._ended, ended_here)
         self._ended = joined("run", kept[self._lately(kept["at"])], self._kept_end(last[over]))
         return known_at
+
+    def _left(self, lanes: NDArray[np.uint32]) -> Keys:
+        """The threads that such runs were on; of one that is apart, by the last 32 bits of their keys alone."""
+        if self._apart:
+            return lanes.astype(np.uint64)
+        threads: Keys = self._threads["thread"]
+        return threads[np.isin(threads.astype(np.uint32), lanes)]
 
     def _kept_end(self, last: Table) -> Table:
         last = last[self.items - last["at"] <= self._compiled.forget_after]
@@ -166,7 +175,7 @@ class Sieve:
         created = until - ((before["flags"] & _LASTED) > 0)
         untold = np.full(len(at), np.nan)
         earlier = Turns(begun_at=at, created=created, last_at=at, over=over, until=until, seen=untold, alive=untold)
-        now = Turns(*(begins[name] for name in Turns._fields))
+        now = turns_of(begins)
         bad = begins[~(same | gone | in_turn(earlier, now, self._compiled))]
         self._suspects.append(Suspects.of([bad["run"]], [bad["thread"]]))
         self.counts -= Counts(threads=int((~gone).sum()))

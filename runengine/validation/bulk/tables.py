@@ -27,10 +27,11 @@ ROW: Final = np.dtype(
         ("observed", np.float64),
         ("complete", np.bool_),
         ("deadline", np.int64),
+        ("several", np.bool_),
     ]
 )
-"""A run's first or last row in a piece. Of a first row `observed` is the first time told of the run there, of a last
-one the last; and `deadline` of a last row is what is known of the run there."""
+"""A run's first or last row in a piece. `observed` is the first time told of the run there, or the last; `deadline` is
+what the piece tells of the run's. Others of the run follow a first row that is one of `several`."""
 
 TURN: Final = np.dtype(
     [
@@ -41,11 +42,13 @@ TURN: Final = np.dtype(
         ("last_at", np.int64),
         ("over", np.bool_),
         ("until", np.int64),
-        ("seen", np.float64),
-        ("alive", np.float64),
     ]
 )
 """A thread's first or last run in a piece: which, and from where to where it is seen."""
+
+
+_TOLD: Final = tuple(name for name in Turns._fields if name in (TURN.names or ()))
+"""When runs were seen matters only where they overlap in a piece."""
 
 
 def rows_of(table: Table) -> Rows:
@@ -65,7 +68,8 @@ def turns_of(table: Table) -> Turns:
         >>> turns_of(np.zeros(1, TURN)).over
         array([False])
     """
-    return Turns(*(table[name] for name in Turns._fields))
+    untold = np.full(len(table), np.nan)
+    return Turns(**{name: table[name] for name in _TOLD}, seen=untold, alive=untold)
 
 
 def row_table(run: Keys, thread: Keys, rows: Rows, places: Ints) -> Table:
@@ -80,6 +84,7 @@ def row_table(run: Keys, thread: Keys, rows: Rows, places: Ints) -> Table:
     table["run"], table["thread"] = run[places], thread[places]
     for name, column in zip(Rows._fields, rows, strict=True):
         table[name] = column[places]
+    table["several"] = False
     return table
 
 
@@ -93,6 +98,6 @@ def turn_table(thread: Keys, run: Keys, turns: Turns, places: Ints) -> Table:
     """
     table = np.empty(len(places), TURN)
     table["thread"], table["run"] = thread[places], run[places]
-    for name, column in zip(Turns._fields, turns, strict=True):
-        table[name] = column[places]
+    for name in _TOLD:
+        table[name] = getattr(turns, name)[places]
     return table
