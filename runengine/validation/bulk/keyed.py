@@ -14,12 +14,12 @@ __all__ = ["Table", "among", "by_key", "joined", "met", "union"]
 Table = NDArray[Any]
 
 
-def by_key(keys: Keys, places: Ints, below: int) -> Ints:
+def by_key(keys: Keys, places: Ints | None, below: int) -> Ints:
     """The order of some rows by key, and by place where keys are equal.
 
     Args:
         keys: Their keys.
-        places: A number of each row, no two alike.
+        places: A number of each row, no two alike; where they stand, if None.
         below: More than the greatest of them.
 
     Returns:
@@ -31,14 +31,18 @@ def by_key(keys: Keys, places: Ints, below: int) -> Ints:
     """
     bits = np.uint64(max(int(below), 1).bit_length())
     low = (np.uint64(1) << bits) - np.uint64(1)
-    packed = (keys & ~low) | places.astype(np.uint64)
+    packed = keys & ~low
+    packed |= np.arange(len(keys), dtype=np.uint64) if places is None else places.view(np.uint64)
     packed.sort()
-    index = np.empty(int(below) + 1, np.int64)
-    index[places] = np.arange(len(keys))
-    order = index[(packed & low).astype(np.int64)]
+    order = (packed & low).view(np.int64)
+    if places is not None:
+        index = np.empty(int(below) + 1, np.int64)
+        index[places] = np.arange(len(keys))
+        order = index[order]
     high = packed >> bits
+    # The high halves of two keys may be alike.
     if bool(((high[1:] == high[:-1]) & (keys[order[1:]] != keys[order[:-1]])).any()):
-        return np.lexsort((places, keys))  # the high halves of two keys are alike
+        return np.argsort(keys, kind="stable") if places is None else np.lexsort((places, keys))
     return order
 
 
@@ -51,6 +55,8 @@ def met(one: Keys, other: Keys) -> tuple[Ints, Ints]:
     """
     if not len(one) or not len(other):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    if len(one) < len(other):
+        return met(other, one)[::-1]
     place = np.minimum(np.searchsorted(one, other), len(one) - 1)
     hit = one[place] == other
     return place[hit], np.flatnonzero(hit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -75,13 +75,19 @@ def by_run(batch: Batch) -> tuple[Keys, Keys, Rows]:
         >>> by_run(Batch.of_odd(np.array([7], np.uint64), np.array([9], np.uint64)))[0]
         array([], dtype=uint64)
     """
-    plain = slice(None) if not batch.odd.any() else np.flatnonzero(~batch.odd)
-    at, keys = batch.at[plain], batch.run[plain]
-    order = by_key(keys, at, batch.total)
-    if not isinstance(plain, slice):
-        order, keys = plain[order], batch.run
-    columns = {name: getattr(batch, name)[order] for name in Rows._fields if name != "deadline"}
-    return keys[order], batch.thread[order], Rows(**columns, deadline=columns["expires"])
+    if batch.odd.any():
+        plain = np.flatnonzero(~batch.odd)
+        order = plain[by_key(batch.run[plain], batch.at[plain], batch.total)]
+    else:
+        order = by_key(batch.run, None if len(batch) == batch.total else batch.at, batch.total)
+    columns = {name: _in_order(getattr(batch, name), order) for name in Rows._fields if name != "deadline"}
+    return batch.run[order], batch.thread[order], Rows(**columns, deadline=columns["expires"])
+
+
+def _in_order(column: np.ndarray[Any, Any], order: Ints) -> np.ndarray[Any, Any]:
+    if column.dtype == np.bool_ and bool(column.all()):
+        return column[: len(order)]
+    return column.take(order)
 
 
 def forgotten(over: Bools, last_at: Ints, now_at: Ints, compiled: Compiled) -> Bools:
