@@ -62,6 +62,7 @@ OWNERS = {
         "simulation/writing/arrow.py",
         "simulation/writing/parquet.py",
         "validation/bulk/",
+        "validation/spark/",
     ),
     "scipy": ("simulation/fitting/", "simulation/vectors/tables.py"),
     "pyarrow": (
@@ -69,7 +70,9 @@ OWNERS = {
         "simulation/writing/parquet.py",
         "validation/bulk/",
         "validation/readers/parquet.py",
+        "validation/spark/",
     ),
+    "pyspark": ("validation/spark/",),
     "yaml": ("validation/readers/yaml_events.py",),
     "zstandard": ("validation/readers/unpacking.py",),
     "zlib": ("validation/readers/unpacking.py",),

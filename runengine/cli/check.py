@@ -12,21 +12,23 @@ from io import BufferedWriter, RawIOBase, TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from runengine.cli.check_options import DESCRIPTION, add_arguments, epilog, options_of, settled
+from runengine.cli.check_options import DESCRIPTION, add_arguments, epilog, misused, options_of, settled
+from runengine.cli.check_spark import SPARK, found_by_spark, with_addresses
 from runengine.cli.files import Out, output
 from runengine.cli.progress import Reading
 from runengine.dialects.kotlin_sql import is_database_url, masked
 from runengine.errors import RunEngineError, TraceUnreadable
 from runengine.validation import Checker, Violation
 from runengine.validation.baseline import Baseline
+from runengine.validation.engines import Engines
 from runengine.validation.findings import SEVERITIES, Severity
-from runengine.validation.observations import Item
 from runengine.validation.profiling.profile import Profile
-from runengine.validation.readers import DATABASE_READERS, expand, items_in
+from runengine.validation.readers import DATABASE_READERS, expand
 from runengine.validation.reports import FORMATS
 from runengine.validation.reports.plain import plain
 from runengine.validation.reports.report import count_of, verdict
 from runengine.validation.settings import Settings, is_ignored, read_settings
+from runengine.validation.standing import Standing
 from runengine.validation.summary import JOINED, Options, Summary
 
 __all__ = ["add_parser", "run"]
@@ -58,32 +60,89 @@ def run(arguments: argparse.Namespace) -> int:
     """
     settings = Settings() if arguments.no_settings else read_settings()
     settled(arguments, settings)
+    misuse = misused(arguments)
+    if misuse is not None:
+        _say(misuse)
+        return 2
     options = options_of(arguments)
     known = _known(arguments, settings)
-    written = [path for path in (arguments.output, arguments.write_baseline) if path not in (None, _STANDARD)]
-    if options.join:
-        _say(JOINED)
-    if arguments.profile and not FORMATS[arguments.format].shows_profile:
-        *most, last = (name for name, form in FORMATS.items() if form.shows_profile)
-        _say(f"--format {arguments.format} has no place for the profile; {', '.join(most)} and {last} have")
+    _tell_beforehand(arguments, options)
     form = FORMATS[arguments.format]
-    with _report_to(arguments.output) as out:
+    with _state_in(arguments.state, options) as standing, _report_to(arguments.output) as out:
         report = form.make(out, arguments.verbose, options)
         profile = _profile(options) if arguments.profile else None
         watches = [watch for watch in (profile, report.watch) if watch is not None]
-        checker = Checker(options, watches, _passes(settings, known, bool(arguments.write_baseline)))
+        passes = _passes(settings, known, bool(arguments.write_baseline))
+        checker = Checker(options, watches, passes)
         bar = Reading()
-        for violation in _violations(arguments, checker, bar, written, known):
+        engines = _engines(arguments, checker, bar, standing)
+        engines.profile = profile if watches == [profile] else None
+        given = _given(arguments, checker.summary, known)
+        by_spark = arguments.engine == SPARK
+        found = found_by_spark(given, options, arguments, checker.summary, passes) if by_spark else engines.check(given)
+        for violation in found:
             if out.isatty():
                 bar.make_way()
             report.add(violation)
         report.close(checker.summary, profile)
     summary = checker.summary
     if known is not None and summary.observations:
-        _tell_known(known, arguments.write_baseline, _looked_for(settings, options), bool(summary.unread))
+        unread = bool(summary.unread)
+        looked_for = _looked_for(settings, options) if standing is None else _nothing
+        _tell_known(known, arguments.write_baseline, looked_for, unread)
     if not summary.observations and (arguments.output not in (None, _STANDARD) or not form.tells_verdict):
         _say(verdict(summary))
+    if standing is not None and engines.passed_over and not summary.observations and not summary.unread:
+        _say(f"nothing new since {masked(arguments.state)} was written")
+        return 0
     return _exit_code(summary, arguments.fail_on)
+
+
+def _tell_beforehand(arguments: argparse.Namespace, options: Options) -> None:
+    if options.join:
+        _say(JOINED)
+    if arguments.profile and not FORMATS[arguments.format].shows_profile:
+        *most, last = (name for name, form in FORMATS.items() if form.shows_profile)
+        _say(f"--format {arguments.format} has no place for the profile; {', '.join(most)} and {last} have")
+
+
+def _engines(arguments: argparse.Namespace, checker: Checker, bar: Reading, standing: Standing | None) -> Engines:
+    return Engines(
+        checker=checker,
+        reader=arguments.reader,
+        engine=arguments.engine,
+        watched=bar.of,
+        passes=bar.passes,
+        unread=partial(_unread, checker.summary),
+        say=_say,
+        memory_max=arguments.memory_max,
+        standing=standing,
+    )
+
+
+@contextmanager
+def _state_in(file: str | None, options: Options) -> Iterator[Standing | None]:
+    """Where checks stood; what is new of it is written when all is reported."""
+    if file is None:
+        yield None
+        return
+    with output(file) as out:
+        standing = Standing(file, options, out.write)
+        yield standing
+        standing.close()
+        if standing.broken:
+            out.discard()
+            _say(f"{masked(file)}: not written, for one of the joined recordings could not be read")
+            return
+        if standing.waiting:
+            _say(f"{count_of(standing.waiting, 'finding')} may still come of what was read: the next lines decide")
+        if standing.left_out:
+            _say(f"{masked(file)}: {count_of(standing.left_out, 'part')} could not be written, and is forgotten")
+
+
+def _nothing(_path: str, _code: str) -> bool:
+    """Where only what is new is checked, nothing is known to have gone."""
+    return False
 
 
 def _profile(options: Options) -> Profile:
@@ -144,26 +203,25 @@ def _tell_known(known: Baseline, write_to: str | None, looked_for: Callable[[str
     _say(f"{known.file}: {count_of(missing, 'known finding')} {verb}: {what}; --write-baseline writes it anew")
 
 
-def _violations(
-    arguments: argparse.Namespace, checker: Checker, bar: Reading, written: Iterable[str], known: Baseline | None
-) -> Iterator[Violation]:
-    """Check every input; one that cannot be read is named and counted, and the rest still checked."""
-    for path in _inputs(arguments.paths, arguments.reader, checker.summary):
-        _not_overwritten(path, written)
-        before = checker.summary.unread
-        items = items_in(path, reader=arguments.reader, skim=checker.skim, watched=partial(bar.of, path))
-        yield from checker.check(masked(path), _as_far_as_read(items, path, checker.summary))
-        if known is not None and checker.summary.unread == before:
+def _given(arguments: argparse.Namespace, summary: Summary, known: Baseline | None) -> Iterator[str]:
+    """What there is to check; when the next one is asked for, the one before was checked."""
+    written = [path for path in (arguments.output, arguments.write_baseline, arguments.state) if path]
+    for path in _inputs(arguments, summary):
+        _not_overwritten(path, [each for each in written if each != _STANDARD])
+        before = summary.unread
+        yield path
+        if known is not None and summary.unread == before:
             known.checked(masked(path))
 
 
-def _inputs(paths: Iterable[str], reader: str, summary: Summary) -> Iterator[str]:
+def _inputs(arguments: argparse.Namespace, summary: Summary) -> Iterator[str]:
     """What the paths stand for, each input once."""
     met: set[str] = set()
     again: list[str] = []
-    for given in paths:
+    for given in arguments.paths:
         try:
-            for path in [given] if reader in DATABASE_READERS else expand([given]):
+            as_it_is = arguments.reader in DATABASE_READERS or with_addresses(arguments, given)
+            for path in [given] if as_it_is else expand([given]):
                 name = path if path == _STANDARD or is_database_url(path) else os.path.abspath(path)  # noqa: PTH100 - of text
                 if name in met:
                     again.append(masked(path))
@@ -171,21 +229,13 @@ def _inputs(paths: Iterable[str], reader: str, summary: Summary) -> Iterator[str
                 met.add(name)
                 yield path
         except (RunEngineError, OSError) as error:
-            _unread(given, error, summary)
+            _unread(summary, given, error)
     if again:
         more = f" and {len(again) - _SHOWN:,} more" if len(again) > _SHOWN else ""
         _say(f"{', '.join(again[:_SHOWN])}{more}: given more than once, checked once")
 
 
-def _as_far_as_read(items: Iterator[Item], path: str, summary: Summary) -> Iterator[Item]:
-    """Items up to where reading fails: what was read is checked to the end."""
-    try:
-        yield from items
-    except (RunEngineError, OSError) as error:
-        _unread(path, error, summary)
-
-
-def _unread(given: str, error: Exception, summary: Summary) -> None:
+def _unread(summary: Summary, given: str, error: Exception) -> None:
     """Name and count what cannot be read."""
     summary.unread += 1
     if isinstance(error, TraceUnreadable):

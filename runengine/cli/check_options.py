@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 from typing import Any, Final
 
 from runengine.cli.arguments import generation_number, whole_number
+from runengine.cli.check_spark import SPARK, add_spark_arguments, misused_with_spark
 from runengine.core.generations import GENERATIONS
 from runengine.core.table import POLICIES, policy_named
 from runengine.dialects.documents import DIALECTS
 from runengine.validation import RULES, Options
 from runengine.validation.catalogue import families
+from runengine.validation.engines import ENGINES
 from runengine.validation.findings import SEVERITIES
 from runengine.validation.readers import AUTO, READERS
 from runengine.validation.reports import FORMATS
 from runengine.validation.settings import Settings
 from runengine.validation.summary import FORGET_AFTER, SKEW_S
 
-__all__ = ["DESCRIPTION", "EPILOG", "add_arguments", "epilog", "options_of", "settled"]
+__all__ = ["DESCRIPTION", "EPILOG", "add_arguments", "epilog", "misused", "options_of", "settled"]
 
 DESCRIPTION: Final = """\
 Check recorded runs against the rules of their life: snapshots in JSON Lines or JSON (bare, enveloped, lists), event
@@ -30,6 +34,8 @@ examples:
   runengine check - --format jsonl < trace.jsonl   standard input, one violation a line
   runengine check trace.jsonl --select RE1,RE205   only these rules
   runengine check day1.jsonl day2.jsonl --join     one recording, in the order given
+  runengine check archive.parquet --engine bulk    by columns, on all cores; auto does so where a file is large
+  runengine check log.jsonl --state log.state      only what is new since the last time, and what it means to the rest
   runengine check recordings/ --profile            and how often each way and edge was taken, and how long it took
   runengine check sqlite:///runs.db                a store: the whole history of each run; postgresql:// too
   runengine check sqlite:///kotlin.db              the tables of the Kotlin (ktorm) document, told by their names
@@ -56,6 +62,10 @@ beside others that can; 2 nothing could be checked, or misuse.
 One file is one recording: what is said of a run is said within it. Of a store, the line is the number of the entry in
 the run's history (runengine runs history); whether the store itself is sound, says runengine store doctor."""
 
+_SIZE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([KMGT]?)(?:I?B)?")
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SIZE_MIN: Final = 1 << 10
+_SIZE_MAX: Final = 1 << 60
 _FORGET_MAX: Final = 1_000_000_000
 _SHOWN: Final = {"text", "json", "jsonl", "sarif", "junit", "github"}
 
@@ -70,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_rules(parser)
     _add_reading(parser)
+    add_spark_arguments(parser)
     _add_reporting(parser)
 
 
@@ -116,10 +127,32 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         help="how the records are written; auto tells each by its keys (%(default)s)",
     )
     reading.add_argument(
+        "--engine",
+        choices=[*ENGINES, SPARK],
+        default=AUTO,
+        help="stream: line by line; bulk: by columns, on all cores, and line by line only where these do not prove "
+        "that nothing is wrong (Parquet and JSON Lines that are not packed; extra bulk); spark: on a cluster; "
+        "auto: bulk for large files (%(default)s)",
+    )
+    reading.add_argument(
+        "--memory-max",
+        type=_size,
+        metavar="SIZE",
+        help="how much bulk remembers of runs in memory, as 500M or 2G; what is more goes to temporary files (half of "
+        "the machine's)",
+    )
+    reading.add_argument(
+        "--state",
+        metavar="FILE",
+        help="go on from where the last check with this file stood: only what is new is read and reported; then it is "
+        "written anew",
+    )
+    reading.add_argument(
         "--forget-after",
         type=whole_number(0, _FORGET_MAX),
         metavar="N",
-        help=f"ended runs that are remembered ({FORGET_AFTER}, about 2 kB each)",
+        help="items of the recording for which a run that has ended is remembered, so that a change after its end is "
+        f"found ({FORGET_AFTER})",
     )
 
 
@@ -134,6 +167,21 @@ def _add_reporting(parser: argparse.ArgumentParser) -> None:
     reporting.add_argument("--baseline", metavar="FILE", help="do not report the findings that are in this file")
     reporting.add_argument("--write-baseline", metavar="FILE", help="write all findings to it: they are known from now")
     reporting.add_argument("-v", "--verbose", action="store_true", help="remarks, statuses, edges and all quotes too")
+
+
+def misused(arguments: argparse.Namespace) -> str | None:
+    """What does not go together, and what to do about it; None where all does."""
+    if arguments.state is None or arguments.engine == SPARK:
+        return misused_with_spark(arguments)
+    if arguments.state == "-":
+        return "--state needs a file of its own, which is read and written anew"
+    if arguments.profile:
+        return "--profile tells of whole lives, and --state has only what is new: leave one of them out"
+    if arguments.write_baseline:
+        return "--write-baseline needs all findings, and --state has only the new ones: leave one of them out"
+    if arguments.output is not None and os.path.abspath(arguments.state) == os.path.abspath(arguments.output):  # noqa: PTH100 - of text
+        return "--state and --output are the same file: choose another"
+    return None
 
 
 def epilog() -> str:
@@ -183,6 +231,15 @@ def _codes(text: str) -> tuple[str, ...]:
         if not any(known.startswith(code) for known in RULES):
             raise argparse.ArgumentTypeError(f"no rule begins with {code!r}; there are {families()}")
     return codes
+
+
+def _size(text: str) -> int:
+    """Bytes, as 2G."""
+    found = _SIZE.fullmatch(text.strip().upper())
+    size = float(found[1]) * _UNITS[found[2] or ""] if found else 0.0
+    if not _SIZE_MIN <= size < _SIZE_MAX:
+        raise argparse.ArgumentTypeError(f"expected a size from 1K, as 500M or 2G, got {text[:40]!r}")
+    return int(size)
 
 
 def _seconds(text: str) -> float:

@@ -85,6 +85,39 @@ class Reading:
         if not console.is_terminal or size < _SHOW_BAR_FROM_BYTES:
             yield file
             return
+        self._begin(Path(path).name, size, console)
+        try:
+            yield BufferedReader(_Watched(file, self._at), _BUFFER_BYTES)
+        finally:
+            self.make_way()
+            self._progress = None
+
+    @contextmanager
+    def passes(self, what: str, path: str, size: int) -> Iterator[Callable[[int], None]]:
+        """A bar for a pass over a large file: how many bytes are dealt with, at which rate, and the time left.
+
+        Args:
+            what: What is done meanwhile.
+            path: The file's name.
+            size: How many bytes there are.
+        """
+        console = Console(stderr=True)
+        if not console.is_terminal or size < _SHOW_BAR_FROM_BYTES:
+            yield lambda _done: None
+            return
+        self._begin(f"{Path(path).name}: {what}", size, console)
+        try:
+            yield self._at
+        finally:
+            self.make_way()
+            self._progress = None
+
+    def make_way(self) -> None:
+        """Take the bar away; it is there again when more of the file is read."""
+        if self._progress is not None and self._progress.live.is_started:
+            self._progress.stop()
+
+    def _begin(self, what: str, size: int, console: Console) -> None:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -94,18 +127,8 @@ class Reading:
         )
         # Standard output stays what it is: a report may hold on to it.
         self._progress = Progress(*columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False)
-        self._task = self._progress.add_task(plain(Path(path).name), total=size)
+        self._task = self._progress.add_task(plain(what), total=size)
         self._next, self._step = 0, max(size // _DRAWN, 1)
-        try:
-            yield BufferedReader(_Watched(file, self._at), _BUFFER_BYTES)
-        finally:
-            self.make_way()
-            self._progress = None
-
-    def make_way(self) -> None:
-        """Take the bar away; it is there again when more of the file is read."""
-        if self._progress is not None and self._progress.live.is_started:
-            self._progress.stop()
 
     def _at(self, position: int) -> None:
         if self._progress is None or abs(position - self._next) < self._step:

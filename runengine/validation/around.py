@@ -8,7 +8,7 @@ from typing import Any
 
 from runengine.core.table import PRACTICAL, TERMINAL
 from runengine.validation.beside import Beside
-from runengine.validation.memory import Memory
+from runengine.validation.memory import NEVER, Memory
 from runengine.validation.observations import Companion, Observation, Refusal, StreamEnd, Submitted
 from runengine.validation.rules.path import Point
 from runengine.validation.rules.refused import Met, contradiction, met_by, own_findings
@@ -86,6 +86,28 @@ class Around:
     def place(self, place: tuple[bool, bool]) -> None:
         self._beside.place = place
 
+    def pass_by(self, items: int) -> list[Placed]:
+        """The next items are looked at, or left out: the clock moves on, and what has waited long enough is decided.
+
+        Each decision is taken at its own moment, with what is remembered then, so that it matters not whether items
+        are looked at or left out.
+        """
+        memory, waiting = self._memory, self._beside.waiting
+        until = memory.now + items
+        said: list[Placed] = []
+        while (due := waiting.due) is not None and due <= until:
+            memory.pass_to(due)
+            waiting.now = due
+            said += self._said(waiting.passed(self._beside.stands))
+        memory.pass_to(until)
+        waiting.now = until
+        return said
+
+    def settle(self) -> None:
+        """An item was looked at: the memory is told until when nothing is to be decided."""
+        due = self._beside.waiting.due
+        self._memory.wait(NEVER if due is None else due)
+
     def kept(self) -> Iterator[tuple[str, Any]]:
         """What is remembered, a part for each thing, each with what it is; `take` reads them one by one.
 
@@ -106,7 +128,9 @@ class Around:
             run_id, met = kept
             self._met[run_id] = Met(*met)
             return True
-        return self._beside.take(what, kept)
+        was_taken = self._beside.take(what, kept)
+        self.settle()
+        return was_taken
 
     def run(self, item: Observation) -> Iterator[Placed]:
         """Take a run's snapshot, after the rules on the run itself."""
@@ -122,8 +146,6 @@ class Around:
         yield from self._beside.run(item)
         if self._met:
             yield from self._after(item)
-        if waiting:
-            yield from self._said(waiting.passed(self._beside.stands))
 
     def observe(self, item: Companion | Submitted | Refusal) -> Iterator[Placed]:
         """Take an object around the run."""
@@ -135,8 +157,6 @@ class Around:
                 yield Placed(item.line, finding, {"id": item.run_id})
         else:
             yield from self._refused(item)
-        if self._beside.waiting:
-            yield from self._said(self._beside.waiting.passed(self._beside.stands))
 
     def stream_end(self, end: StreamEnd) -> Iterator[Placed]:
         """Take the end of a stream, after the rules on its runs."""

@@ -6,7 +6,6 @@ What it remembers, and for how long, stands in `runengine.validation.memory`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from runengine.validation.around import Around, Placed
 from runengine.validation.catalogue import RULES
 from runengine.validation.explaining.causes import explained
 from runengine.validation.findings import IN_RECORD, Finding, Violation, shown
-from runengine.validation.memory import Memory, Seen
+from runengine.validation.memory import Memory
 from runengine.validation.observations import (
     Item,
     LeftOut,
@@ -38,10 +37,12 @@ from runengine.validation.rules.path import (
     event_findings,
     path_findings,
     same_findings,
+    status_findings,
 )
 from runengine.validation.rules.payload import payload_findings, same_json
 from runengine.validation.rules.stamps import stamp_findings
 from runengine.validation.rules.threads import is_another, reused
+from runengine.validation.seen import Seen
 from runengine.validation.skim import Skim
 from runengine.validation.summary import Options, Summary
 from runengine.validation.watching import Watch
@@ -69,6 +70,7 @@ class Checker:
     Attributes:
         options: The same.
         summary: Counts so far.
+        told: Lines of what was said of a scope that goes on, before something above them was decided.
 
     Example:
         >>> from runengine.validation.catalogue.examples import record
@@ -89,6 +91,7 @@ class Checker:
         self.summary = Summary()
         self._watches = tuple(watches)
         self._path = ""
+        self.told: list[int] = []
         self._memory = Memory(self.options.forget_after, self.summary)
         self._around = Around(self.options, self.summary, self._memory)
         self._skim = Skim(self.options, self.summary, self._memory, self._around.threads)
@@ -113,21 +116,34 @@ class Checker:
         """
         if not self.options.join or not self._path:
             self.begin()
+        yield from self.go_on(path, items)
+
+    def go_on(self, path: str, items: Iterable[Item], *, ends: bool = True) -> Iterator[Violation]:
+        """Check more of the current scope.
+
+        Args:
+            path: The recording's name, for reports.
+            items: What comes next of it.
+            ends: It ends with them. Else what waits goes on waiting, and what was held back for it is said.
+        """
         self._path = path
         held: list[Violation] = []
         waited_from = 0
         for item in items:
             held += self.observe(path, item)
-            if not held:
+            if not held and not self.told:
                 continue
-            if len(held) > HELD_MAX:
+            if len(held) + len(self.told) > HELD_MAX:
                 self._around.give_up()
             waits_from = self._around.waits_from
             if waits_from is None or waits_from > waited_from:
                 yield from _in_order([each for each in held if waits_from is None or each.line < waits_from])
                 held = [] if waits_from is None else [each for each in held if each.line >= waits_from]
+                self.told = [] if waits_from is None else [line for line in self.told if line >= waits_from]
                 waited_from = waits_from or 0
-        held += self.end(path)
+        if ends:
+            held += self.end(path)
+        self.told = [] if ends else [*self.told, *(violation.line for violation in held)]
         yield from _in_order(held)
 
     @property
@@ -144,15 +160,19 @@ class Checker:
         """Begin a new scope: what was remembered of the last one is forgotten."""
         self._memory.clear()
         self._around.clear()
+        self.told = []
 
     def observe(self, path: str, item: Item) -> list[Violation]:
         """Check one item of the current scope, and remember what later ones need."""
         if isinstance(item, Observation):
             item = native(item, self.options.dialect)
+        placed = self._around.pass_by(item.items if isinstance(item, LeftOut) else 1)
         try:
-            placed = sorted(self._placed(item), key=lambda p: (p.line, p.finding.code))
+            placed += sorted(self._placed(item), key=lambda p: (p.line, p.finding.code))
         except RecursionError:
-            placed = [Placed(item.line, Finding("RE901", None, None, "nested too deep to be checked", found=None), {})]
+            too_deep = Finding("RE901", None, None, "nested too deep to be checked", found=None)
+            placed.append(Placed(item.line, too_deep, {}))
+        self._around.settle()
         found = self._violations(path, placed)
         for watch in self._watches:
             watch.see(path, item, found)
@@ -215,29 +235,41 @@ class Checker:
         record = item.record
         self.summary.observations += 1
         run_id, thread_id, status = record.get("id"), record.get("thread_id"), record.get("status")
-        if isinstance(run_id, str):
-            seen = self._memory.of(run_id)
-        else:
-            seen = Seen()
-            self.summary.runs += 1
+        seen = self._seen(run_id, thread_id, status in STATUSES)
         last = seen.point
-        if isinstance(thread_id, str) and (last is None or last.record.get("thread_id") != thread_id):
-            self._memory.thread(thread_id)
         if status not in STATUSES:
-            yield from _status_findings(record)
+            yield from status_findings(record)
             return
         self.summary.statuses[status] += 1
         if last is not None and isinstance(run_id, str) and is_another(last.record, item):
-            if self._memory.is_first_reuse(run_id):
+            if not seen.reused:
                 yield reused(last.record, item)
-            seen = self._memory.renew(run_id)
+            self._memory.renew(run_id, thread_id)
+            seen = self._seen(run_id, thread_id, True)
         yield from self._alone(item, seen)
         together = tuple(self._together(item, seen))
         if isinstance(run_id, str) and any(finding.code == _TWICE for finding in together):
-            seen = self._memory.again(run_id)
+            self._memory.again(run_id)
             self._around.again(run_id)
+            seen = self._seen(run_id, thread_id, True)
         yield from together
         self._remember(item, seen)
+
+    def _seen(self, run_id: Any, thread_id: Any, known: bool) -> Seen:
+        """What is known of a run, which is on the thread of its first snapshot. One without an id is never known.
+
+        Until there is a snapshot of it, one of a known status, any record will do.
+        """
+        if not isinstance(run_id, str):
+            self.summary.runs += 1
+            if isinstance(thread_id, str):
+                self._memory.meet(thread_id)
+            return Seen()
+        seen = self._memory.of(run_id)
+        first = seen.thread_id is None or (known and not seen.shown)
+        if first and isinstance(thread_id, str) and thread_id != seen.thread_id:
+            self._memory.place(run_id, seen, thread_id)
+        return seen
 
     def _alone(self, item: Observation, seen: Seen) -> Iterator[Finding]:
         """Rules on the record by itself."""
@@ -251,14 +283,14 @@ class Checker:
         def changed(name: str) -> bool:
             return name not in good or not same_json(good[name], record.get(name))
 
-        remarks = set()
+        remarks, remarked = set(), seen.remarked if seen.line is None else ()
         for finding in (*layout.findings, *payload_findings(record, layout.candidates, changed)):
             bad.add((finding.field or "").partition(".")[0].partition("[")[0])
             if finding.code != "RE309":
                 yield finding
             elif finding.field is not None:
                 remarks.add(finding.field)
-                if finding.field not in seen.remarked:
+                if finding.field not in remarked:
                     yield finding
         seen.good = {name: value for name, value in record.items() if type(value) in (list, dict) and name not in bad}
         seen.candidates = layout.candidates
@@ -273,7 +305,7 @@ class Checker:
         if not self._is_new_recording(seen):
             yield from self._between(item, now, seen)
             return
-        seen.trail.clear()  # its lines are another recording's
+        seen.marks = ()  # its lines are another recording's
         between = list(self._between(item, now, seen))
         twice = any(_begins_anew(finding, now) for finding in between)
         if twice and seen.point is not None:
@@ -365,16 +397,3 @@ def _recorded_twice(before: Status, status: Status, recording: str) -> Finding:
 def _point(item: Observation) -> Point:
     tells_start = item.columns is None or "started_at" in item.columns
     return Point(status=item.record["status"], record=item.record, observed_s=item.observed_s, tells_start=tells_start)
-
-
-def _status_findings(record: dict[str, Any]) -> Iterator[Finding]:
-    status = record.get("status")
-    known = ", ".join(STATUSES)
-    if "status" not in record:
-        yield Finding("RE307", "status", known, "the key status is missing", found=None)
-    elif not isinstance(status, str):
-        yield Finding("RE308", "status", "string", "status is no string")
-    else:
-        near = get_close_matches(status[:80], STATUSES, n=1)
-        hint = f"did you mean {near[0]}?" if near else None
-        yield Finding("RE105", "status", known, f"{status[:80]!r} is no status of a run", hint=hint)

@@ -1,8 +1,8 @@
 """The monitor: runs checked while they live, inside a gateway or a proxy; one scope without an end, in bounded memory.
 
-The rules are the checker's. What is remembered is bounded by counts: ended runs by `forget_after` of the options, open
-ones by `runs_max` and by how long they were not seen. A run that was forgotten and comes back counts as a new one, seen
-from the middle of its life. Source: DESIGN §5.
+The rules are the checker's. What is remembered is bounded: a run that has ended by `forget_after` of the options, in
+items, open ones by `runs_max` and by how long they were not seen. A run that was forgotten and comes back counts as a
+new one, seen from the middle of its life. Source: DESIGN §5.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from hashlib import sha256
-from itertools import chain
 from threading import Lock
 from typing import Any, Final, get_args
 
@@ -26,6 +25,7 @@ from runengine.validation.observations import Companion, Item, Observation, Stre
 from runengine.validation.readers.envelopes import items_of
 from runengine.validation.readers.json_lines import items_of_line
 from runengine.validation.readers.natively import native
+from runengine.validation.standing import as_line, as_parts, as_plain, other_option
 from runengine.validation.summary import Options, Summary
 
 __all__ = ["RUNS_MAX", "SNAPSHOT_VERSION", "STALE_AFTER_S", "Monitor", "SnapshotRefused"]
@@ -36,7 +36,7 @@ RUNS_MAX: Final = 100_000
 STALE_AFTER_S: Final = 86_400.0
 """How long a run that has not ended may go unseen: a day; recorded deadlines are at most ten hours (FACTS B4)."""
 
-SNAPSHOT_VERSION: Final = 1
+SNAPSHOT_VERSION: Final = 2
 """Version of what `snapshot` writes."""
 
 _SNAPSHOT_OF: Final = "runengine monitor"
@@ -140,8 +140,8 @@ class Monitor:
     def evicted(self) -> dict[str, int]:
         """How many runs were forgotten, by why.
 
-        `ended`: more than `forget_after` ended since. `over_runs_max` and `stale`: they had not ended. `not_json`: what
-        was known of them could not be written into a snapshot, or read from one.
+        `ended`: more than `forget_after` items were observed since. `over_runs_max` and `stale`: they had not ended.
+        `not_json`: what was known of them could not be written into a snapshot, or read from one.
         """
         with self._lock:
             return {"ended": self._checker.memory.forgotten, **self._evicted}
@@ -208,7 +208,7 @@ class Monitor:
         with self._lock:
             lines = list(self._lines())
         head = {"snapshot": _SNAPSHOT_OF, "version": SNAPSHOT_VERSION, "sha256": _digest(lines)}
-        return b"\n".join((_line(head), *lines, b""))
+        return b"\n".join((as_line(head), *lines, b""))
 
     @classmethod
     def restore(cls, snapshot: bytes, options: Options | None = None) -> Monitor:
@@ -232,7 +232,7 @@ class Monitor:
         lines = _checked_lines(snapshot)
         try:
             settings = json.loads(lines[0])
-            _refuse_others(settings["options"], _options(options or Options()))
+            _refuse_others(settings["options"], as_plain(options or Options()))
             monitor = cls(options, **settings["limits"])
             left_out = sum(not monitor._took(line) for line in lines[1:])
             monitor._evicted["not_json"] += left_out
@@ -320,19 +320,19 @@ class Monitor:
 
     def _lines(self) -> Iterator[bytes]:
         limits = {"runs_max": self._runs_max, "stale_after_s": self._stale_after_s, "name": self._name}
-        yield _line({"options": _options(self.options), "limits": limits})
+        yield as_line({"options": as_plain(self.options), "limits": limits})
         left_out = 0
-        for part in chain(self._checker.memory.kept(), self._checker.around.kept()):
-            try:
-                yield _line(part)
-            except (TypeError, ValueError, RecursionError):
+        for line in as_parts(self._checker):
+            if line is None:
                 left_out += 1
+            else:
+                yield line
         counted = asdict(self._checker.summary, recurse=False)
-        yield _line(["summary", {**counted, "edges": [[*edge, count] for edge, count in counted["edges"].items()]}])
+        yield as_line(["summary", {**counted, "edges": [[*edge, count] for edge, count in counted["edges"].items()]}])
         evicted = {**self._evicted, "not_json": self._evicted["not_json"] + left_out}
         own = {"count": self._count, "clock": self._clock.kept(), "evicted": evicted}
         streams = [[stream, known.place, list(known.runs)] for stream, known in self._streams.items()]
-        yield _line(["monitor", {**own, "unseen": list(self._unseen.items()), "streams": streams}])
+        yield as_line(["monitor", {**own, "unseen": list(self._unseen.items()), "streams": streams}])
 
     def _took(self, line: bytes) -> bool:
         """Whether a part was read; one that could just be written may be nested too deep for that."""
@@ -360,28 +360,14 @@ class Monitor:
             raise SnapshotRefused(f"it holds {what!r}, which this version of runengine does not know")
 
 
-def _line(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
 def _digest(lines: Iterable[bytes]) -> str:
     return sha256(b"\n".join(lines)).hexdigest()
 
 
-def _options(options: Options) -> dict[str, Any]:
-    """Options as plain JSON: what two monitors must have in common."""
-    made = {name: getattr(options, name) for name in ("generation", "sampling", "skew_s", "forget_after", "dialect")}
-    rows = [[row.event, row.source, row.target, list(row.guards)] for row in options.policy.rows]
-    chosen = {"select": list(options.select), "ignore": list(options.ignore), "join": options.join}
-    return {"policy": options.policy.name, "rows of the policy": rows, **made, **chosen}
-
-
 def _refuse_others(made_with: dict[str, Any], given: dict[str, Any]) -> None:
-    for name, value in given.items():
-        if made_with[name] != value:
-            both = f"{made_with[name]!r}, and those given have {value!r}"
-            said = "others than those given" if name.startswith("rows") else both
-            raise SnapshotRefused(f"it was made with other options: {name} {said}")
+    other = other_option(made_with, given)
+    if other is not None:
+        raise SnapshotRefused(f"it was made with other options: {other}")
 
 
 def _checked_lines(snapshot: bytes) -> list[bytes]:

@@ -68,7 +68,7 @@ class Settings:
         fail_on: The least severity that fails.
         baseline: File of known findings, from the folder of the settings.
         skew: How far clocks may differ, seconds.
-        forget_after: How many ended runs are remembered.
+        forget_after: For how many items of the recording a run that has ended is remembered.
         per_path_ignores: Patterns of paths, from the folder of the settings, and the codes not reported there.
 
     Example:

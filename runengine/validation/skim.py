@@ -8,8 +8,9 @@ the rules, which say what is wrong. A property test holds that skimmed or not, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from operator import attrgetter
+from types import NoneType
 from typing import Any, Final, Literal
 
 from runengine.core.candidates import era_of
@@ -20,12 +21,14 @@ from runengine.core.shape import end_stamp
 from runengine.core.statuses import EXPIRED, STATUSES, Status
 from runengine.core.table import ENDED_BY, TERMINAL, Policy
 from runengine.dialects.wire import ABSENT, NOT_A_ROW, NotJSON, decode, row_decoder
-from runengine.validation.memory import Memory, Seen
+from runengine.validation.memory import Memory
 from runengine.validation.readers.envelopes import RUN_OBJECTS
 from runengine.validation.rules.layout import layout_of
 from runengine.validation.rules.path import Point, path_findings
 from runengine.validation.rules.payload import field_findings
-from runengine.validation.rules.stamps import MILLISECONDS_FROM, Deadline
+from runengine.validation.rules.stamps import MILLISECONDS_FROM
+from runengine.validation.rules.usual import USUAL
+from runengine.validation.seen import Seen
 from runengine.validation.summary import SKEW_S, Options, Summary
 from runengine.validation.threads import Threads
 
@@ -42,9 +45,8 @@ _KINDS: Final[dict[str, Literal["text", "value", "raw"]]] = {
 
 _row_of: Final = row_decoder(_KINDS)
 _moving_of: Final = attrgetter(*_MOVING)
-_request_of: Final = attrgetter(*_REQUEST)
 
-_END: Final[dict[Status, str | None]] = {status: end_stamp(status) for status in STATUSES}
+_ENDED_AT: Final = {status: stamp for status in STATUSES if (stamp := end_stamp(status)) is not None}
 _REQUESTS_MAX: Final = 1024
 _KEYS_MAX: Final = 256
 _FEW_PAIRS: Final = 8
@@ -53,23 +55,29 @@ _SHORT: Final = 64
 
 _BOTH_NULL, _FIRST, _SAME, _FORTH, _NO = range(5)
 _TERMINAL: Final = frozenset(TERMINAL)
+_STARTS: Final = (int, NoneType, type(ABSENT))
 
+_asked_of: Final = attrgetter(*_REQUEST, "object", "created_at", "thread_id", "assistant_id")
+_ASKED: Final = len(_REQUEST)
 
 _Key = tuple[Any, ...]
-"""Status, era, object and the type of each moving field."""
+"""Status and the type of each moving field."""
 
 _Good = tuple[tuple[int, ...], tuple[str, ...]]
 """The generations of such records (none where something is wrong), and their payload fields that hold an object."""
 
+_Layouts = dict[_Key, _Good]
+"""What layouts were judged to be; of records with one request, object and era."""
+
 
 class _Request:
-    """What a run was asked with, as bytes, and the layouts it has been judged good in."""
+    """What a run was asked with, as bytes, and the layouts that have been judged with it."""
 
-    __slots__ = ("good", "raws")
+    __slots__ = ("layouts", "raws")
 
     def __init__(self, raws: tuple[Any, ...]) -> None:
         self.raws = raws
-        self.good: dict[_Key, _Good] = {}
+        self.layouts: dict[tuple[str, int], _Layouts] = {}
 
 
 class Skim:
@@ -98,88 +106,106 @@ class Skim:
         self._complete = options.sampling == "complete"
         self._steps = _clean_steps(options.policy)
         self._requests: dict[str, _Request] = {}
-        self._left: tuple[Any, tuple[Any, ...]] | None = None
+        self._left: Any = None
+        """The row of the line that was skimmed last."""
 
     def __call__(self, line: bytes, number: int) -> bool:
         """Whether a line, and its number, was dealt with; if not, nothing was counted or remembered."""
         try:
-            row = _row_of(line)
+            self._left = row = _row_of(line)
         except NOT_A_ROW:
             self._left = None
             return False
         memory = self._memory
-        raws = _request_of(row)
-        self._left = (row, raws)
-        seen = memory.open.get(row.id)
-        if memory.apart and row.id in memory.apart:
-            return False
-        if seen is None:
-            if row.id in memory.ended:
+        now = memory.now + 1
+        if now >= memory.wake:
+            if now >= memory.due:
                 return False
-            request = self._request(row.assistant_id, raws)
-            era, before = era_of(row.created_at), None
+            memory.sweep(now)
+        run_id = row.id
+        if memory.apart and run_id in memory.apart:
+            return False
+        seen = memory.open.get(run_id)
+        asked = _asked_of(row)
+        before = None
+        if seen is None:
+            if run_id in memory.ended:
+                return False
+            layouts, known_s = self._layouts(row, asked), None
         else:
-            before = seen.row
             if seen.line == line:
                 self._summary.observations += 1
                 self._summary.statuses[row.status] += 1
                 seen.complete = self._complete
-                memory.meet(row.thread_id)
+                memory.now = now
                 return True
-            request = seen.request
-            if before is None or request.raws != raws or not self._follows(before, row, seen.complete):
+            before = seen.row
+            if before is None or seen.asked != asked:
                 return False
-            era = seen.era
-        key = (row.status, era, row.object, *map(type, _moving_of(row)))
-        good = request.good.get(key)
+            alike = before.status == row.status and before.started_at == row.started_at
+            if not alike and not self._follows(before, row, seen.complete):
+                return False
+            layouts, known_s = seen.layouts, seen.deadline_s
+        key = (row.status, *map(type, _moving_of(row)))
+        good = layouts.get(key)
         if good is None:
-            good = self._judged(request, key, line)
+            good = self._judged(layouts, key, row, line)
         candidates, objects = good
         if not candidates:
             return False
-        deadline_s = _stamps_fit(row, None if seen is None else seen.deadline.at_s)
+        deadline_s = _stamps_fit(row, known_s)
         if deadline_s is None:
             return False
         for name in objects:
             value = getattr(row, name)
-            if not _COMMON[name](value) and any(field_findings(name, value, candidates)):
+            if not USUAL[name](value) and any(field_findings(name, value, candidates)):
                 return False
         metadata = row.metadata
         if metadata is not None and not _metadata_good(metadata, candidates):
             return False
         if seen is None:
-            if not self._threads.fits(row):
+            if row.thread_id not in memory.threads.held:
+                seen = memory.begin(run_id, row.thread_id)
+            elif self._threads.fits(row):
+                seen = self._threads.enter(row)
+            else:
                 return False
-            seen = memory.of(row.id)
-            seen.request, seen.era = request, era
-        elif row.thread_id in memory.threads:
-            memory.threads.move_to_end(row.thread_id)
+            seen.asked, seen.layouts = asked, layouts
+        memory.now = now
         self._keep(row, line, number, seen, before, deadline_s)
         return True
 
     def resume(self, run_id: str, seen: Seen) -> None:
         """After the rules have seen a line that was left to them: its run can be skimmed again."""
-        seen.row = None
-        if self._left is None or self._left[0].id != run_id:
+        row, seen.row = self._left, None
+        if row is None or row.id != run_id or row.started_at.__class__ not in _STARTS:
             return
-        seen.row, raws = self._left
-        seen.request = self._request(seen.row.assistant_id, raws)
-        seen.era = era_of(seen.row.created_at)
+        if row.expires_at.__class__ is int and row.expires_at != seen.deadline_s:
+            return
+        seen.row = row
+        seen.asked = asked = _asked_of(row)
+        seen.layouts = self._layouts(row, asked)
 
-    def _request(self, assistant_id: str, raws: tuple[Any, ...]) -> _Request:
-        """What is known of a request; that of the same assistant's last run is the likeliest."""
-        request = self._requests.get(assistant_id)
+    def _layouts(self, row: Any, asked: tuple[Any, ...]) -> _Layouts:
+        """What is known of layouts with a request; that of the same assistant's last run is the likeliest."""
+        request, raws = self._requests.get(row.assistant_id), asked[:_ASKED]
         if request is None or request.raws != raws:
             if len(self._requests) >= _REQUESTS_MAX:
                 self._requests.clear()
-            request = self._requests[assistant_id] = _Request(raws)
-        return request
+            request = self._requests[row.assistant_id] = _Request(raws)
+        of = (row.object, era_of(row.created_at))
+        layouts = request.layouts.get(of)
+        if layouts is None:
+            if len(request.layouts) >= _KEYS_MAX:
+                request.layouts.clear()
+            layouts = request.layouts[of] = {}
+        return layouts
 
-    def _judged(self, request: _Request, key: _Key, line: bytes) -> _Good:
+    def _judged(self, layouts: _Layouts, key: _Key, row: Any, line: bytes) -> _Good:
         """Judge a layout with a request by the rules, once."""
-        if len(request.good) >= _KEYS_MAX:
-            request.good.clear()
-        request.good[key] = good = (self._candidates(line, key[1]), _objects_of(key))
+        if len(layouts) >= _KEYS_MAX:
+            layouts.clear()
+        layouts[key] = good = (self._candidates(line, era_of(row.created_at)), _objects_of(key))
         return good
 
     def _candidates(self, line: bytes, era: int) -> tuple[int, ...]:
@@ -198,16 +224,6 @@ class Skim:
 
     def _follows(self, before: Any, row: Any, complete: bool) -> bool:
         """The run's last snapshot leads here without a word."""
-        if (
-            before.status in _TERMINAL
-            or before.created_at != row.created_at
-            or before.thread_id != row.thread_id
-            or before.assistant_id != row.assistant_id
-            or before.object != row.object
-        ):
-            return False
-        if row.expires_at.__class__ is before.expires_at.__class__ is int and row.expires_at != before.expires_at:
-            return False
         was, is_now = before.started_at, row.started_at
         if was is None or was is ABSENT:
             moved = _FIRST if is_now.__class__ is int else _BOTH_NULL
@@ -220,23 +236,29 @@ class Skim:
         return (before.status, row.status, moved, complete and self._complete) in self._steps
 
     def _keep(self, row: Any, line: bytes, number: int, seen: Seen, before: Any, deadline_s: int) -> None:
-        summary, status = self._summary, row.status
+        summary, status, started = self._summary, row.status, row.started_at
         summary.observations += 1
         summary.statuses[status] += 1
-        if before is not None and before.status != status:
-            summary.edges[before.status, status] += 1
-        if seen.deadline.at_s is None and row.expires_at.__class__ is int:
-            seen.deadline = Deadline(at_s=deadline_s)
-        seen.skimmed(row, line, self._complete)
-        if before is None or before.status != status or before.started_at != row.started_at:
-            seen.mark(number, status, None if row.started_at is ABSENT else row.started_at)
+        if before is None or before.status != status:
+            if before is not None:
+                summary.edges[before.status, status] += 1
+            seen.mark(number, status, None if started is ABSENT else started)
+        elif before.started_at != started:
+            seen.mark(number, status, None if started is ABSENT else started)
+        if seen.deadline_s is None and row.expires_at.__class__ is int:
+            seen.deadline_s = deadline_s
+        seen.row, seen.line, seen.complete = row, line, self._complete
         if status in _TERMINAL:
+            # Whatever comes after the end is the rules'.
+            seen.begun_s, seen.ended_s = row.created_at, getattr(row, _ENDED_AT[status])
+            seen.row = seen.layouts = None
+            seen.asked = ()
             self._memory.keep(row.id, seen, status)
 
 
 def _objects_of(key: _Key) -> tuple[str, ...]:
     """The payload fields that hold an object."""
-    kinds = dict(zip(_MOVING, key[3:], strict=True))
+    kinds = dict(zip(_MOVING, key[1:], strict=True))
     return tuple(name for name in _PAYLOAD if kinds[name] is dict)
 
 
@@ -252,53 +274,6 @@ def _metadata_good(metadata: Any, candidates: tuple[int, ...]) -> bool:
         else:
             return True
     return not any(field_findings("metadata", metadata, candidates))
-
-
-def _common_usage(usage: dict[str, Any]) -> bool:
-    """The commonest usage is right; any other is left to the rules."""
-    try:
-        prompt, completion, total = usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]
-    except KeyError:
-        return False
-    if len(usage) != 3 or not prompt.__class__ is completion.__class__ is total.__class__ is int:
-        return False
-    counted: bool = prompt >= 0 and completion >= 0 and total == prompt + completion
-    return counted
-
-
-def _common_error(error: dict[str, Any]) -> bool:
-    """The commonest last_error is right."""
-    return (
-        len(error) == 2
-        and error.get("code") in ("server_error", "rate_limit_exceeded")
-        and error.get("message").__class__ is str
-    )
-
-
-def _common_action(action: dict[str, Any]) -> bool:
-    """The commonest required_action, with one function call, is right."""
-    try:
-        (call,) = action["submit_tool_outputs"]["tool_calls"]
-        function = call["function"]
-        return (
-            action["type"] == "submit_tool_outputs"
-            and call["type"] == "function"
-            and call["id"].__class__ is function["name"].__class__ is function["arguments"].__class__ is str
-            and len(action) == len(function) == 2
-            and len(call) == 3
-            and len(action["submit_tool_outputs"]) == 1
-            and action["submit_tool_outputs"]["tool_calls"].__class__ is list
-        )
-    except (KeyError, TypeError, ValueError):
-        return False
-
-
-_COMMON: Final[dict[str, Callable[[dict[str, Any]], bool]]] = {
-    "usage": _common_usage,
-    "last_error": _common_error,
-    "required_action": _common_action,
-    "incomplete_details": lambda _details: False,
-}
 
 
 def _stamps_fit(row: Any, known_s: int | None) -> int | None:
@@ -317,7 +292,7 @@ def _stamps_fit(row: Any, known_s: int | None) -> int | None:
         if not created <= started < deadline_s or started >= MILLISECONDS_FROM:
             return None
         last = started
-    stamp = _END[row.status]
+    stamp = _ENDED_AT.get(row.status)
     if stamp is not None:
         ended = getattr(row, stamp)
         if not last <= ended < MILLISECONDS_FROM:

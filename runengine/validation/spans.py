@@ -19,7 +19,6 @@ class Span:
         alive_s: When it was last observed alive, or None.
         over: A snapshot showed it ended.
         told: It was said to overlap an earlier run.
-        thread_id: The thread it was first seen on.
 
     Example:
         >>> Span(begun_s=5, until_s=9).over
@@ -33,7 +32,6 @@ class Span:
     alive_s: float | None = None
     over: bool = False
     told: bool = False
-    thread_id: str | None = None
 
 
 def overlap(one: Span, other: Span, skew_s: float, stale_s: float | None = None) -> bool:

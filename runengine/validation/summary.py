@@ -14,8 +14,8 @@ from runengine.validation.observations import Sampling
 
 __all__ = ["FORGET_AFTER", "JOINED", "SKEW_S", "Options", "Summary"]
 
-FORGET_AFTER: Final = 10_000
-"""How many ended runs, and how many threads, are remembered."""
+FORGET_AFTER: Final = 50_000
+"""For how many items of the recording a run that has ended is remembered."""
 
 JOINED: Final = (
     "recordings are joined in the order given: what one says of a run is held against what the others say, and where "
@@ -39,7 +39,8 @@ class Options:
         generation: The schema generation to hold records to, or None to infer it for each.
         sampling: Whether every status is visible.
         skew_s: How far clocks may differ, seconds.
-        forget_after: How many ended runs are remembered.
+        forget_after: For how many items of the recording a run that has ended is remembered; and how many steps and
+            messages, outputs of tools and refusals are.
         select: Codes, or beginnings of codes, of the only rules to report; all when empty.
         ignore: Codes, or beginnings of codes, not to report.
         dialect: How records are written; `auto` tells each by its keys.

@@ -17,8 +17,8 @@ when it was; else the one whose id comes later.
 
 A snapshot whose stamps a rule speaks of proves nothing, and none after the run's end does.
 
-Memory: per thread its runs that are remembered (see `runengine.validation.memory`), at most `RUNS_MAX`, each with a
-span of about 200 bytes where there are several; the run that ended first is dropped first.
+Memory: per thread its runs that are remembered (see `runengine.validation.memory`); of those at most `RUNS_MAX` are
+compared, and the run that ended first is dropped first.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ from typing import Any, Final, NamedTuple
 from runengine.core.shape import end_stamp
 from runengine.core.statuses import STATUSES
 from runengine.core.table import TERMINAL
+from runengine.validation.crowds import Crowd
 from runengine.validation.findings import Finding
-from runengine.validation.memory import Memory, Seen
+from runengine.validation.memory import Memory
 from runengine.validation.observations import Observation
 from runengine.validation.rules.path import STALE_S
 from runengine.validation.rules.stamps import is_seconds, stamp_findings
+from runengine.validation.seen import Seen
 from runengine.validation.spans import Span, began_before_end, overlap
 
 __all__ = ["RUNS_MAX", "Overlap", "Threads"]
@@ -80,34 +82,35 @@ class Threads:
         self._skew_s = skew_s
 
     def fits(self, row: Any) -> bool:
-        """Whether a new run's first line needs no word on its thread, now and later; then it is entered there.
+        """Whether a new run's first line needs no word on its thread, now and later.
 
         That is so where every other run of the thread had ended before it began; else its lines are left to the rules.
         """
-        memory, thread_id = self._memory, row.thread_id
-        crowd = memory.threads.get(thread_id)
-        if crowd is None:
-            memory.thread(thread_id)
-            if thread_id in memory.threads:
-                memory.threads[thread_id][row.id] = None
-            return True
-        self._refresh(crowd, row.id, thread_id)
-        created = row.created_at
-        for span in crowd.values():
-            if span is not None and (not span.over or span.until_s > created):
-                return False
-        crowd[row.id] = None
-        memory.meet(thread_id)
-        if len(crowd) > RUNS_MAX:
-            _drop_one(_others(crowd, row.id), crowd)
+        crowd = self._memory.threads.of(row.thread_id, row.id)
+        if crowd is not None:
+            created = row.created_at
+            for seen in crowd.runs.values():
+                span = seen.evidence()
+                if not span.over or span.until_s > created:
+                    return False
         return True
+
+    def enter(self, row: Any) -> Seen:
+        """Such a line is dealt with: the run is remembered, on its thread."""
+        memory, thread_id = self._memory, row.thread_id
+        seen = memory.of(row.id)
+        memory.place(row.id, seen, thread_id)
+        crowd = memory.threads.of(thread_id, row.id)
+        if crowd is not None:
+            _compared(crowd, row.id, seen)
+        return seen
 
     def tell(self, later_id: str, earlier_id: str) -> bool:
         """Whether it is said of a run that it overlaps that one, after it has waited; it is said once of a run.
 
         The end of either may have shown meanwhile that they did not.
         """
-        later, earlier = self._span(later_id, None), self._span(earlier_id, None)
+        later, earlier = self._span(later_id), self._span(earlier_id)
         if later is None:
             return True
         if later.told:
@@ -120,22 +123,20 @@ class Threads:
 
     def see(self, item: Observation) -> Iterator[Overlap]:
         """Take a snapshot that the rules have seen; each run that it proves to overlap an earlier one."""
-        record = item.record
-        run_id, thread_id = record.get("id"), record.get("thread_id")
-        if not isinstance(run_id, str) or record.get("status") not in STATUSES:
+        run_id = item.record.get("id")
+        if not isinstance(run_id, str) or item.record.get("status") not in STATUSES:
             return
         seen = self._memory.known(run_id)
         if seen is None:
             return
         span = seen.evidence()
-        if span.thread_id is None and isinstance(thread_id, str):
-            span.thread_id = thread_id
         self._learn(item, seen, span)
         if span.over:
             self._memory.apart.discard(run_id)
-        crowd = self._memory.meet(span.thread_id)
-        if crowd is not None and span.thread_id is not None:
-            yield from self._compare(run_id, span, span.thread_id, crowd)
+        thread_id = seen.thread_id
+        crowd = None if thread_id is None else self._memory.threads.of(thread_id, run_id)
+        if crowd is not None and thread_id is not None:
+            yield from self._compare(run_id, seen, thread_id, crowd)
 
     def _learn(self, item: Observation, seen: Seen, span: Span) -> None:
         record, status = item.record, item.record["status"]
@@ -158,15 +159,13 @@ class Threads:
             if not span.over:
                 span.alive_s = item.observed_s if span.alive_s is None else max(span.alive_s, item.observed_s)
 
-    def _compare(self, run_id: str, span: Span, thread_id: str, crowd: dict[str, Span | None]) -> Iterator[Overlap]:
-        self._refresh(crowd, run_id, thread_id)
-        others = _others(crowd, run_id)
-        if crowd.get(run_id) is not span:
-            crowd[run_id] = None
+    def _compare(self, run_id: str, seen: Seen, thread_id: str, crowd: Crowd) -> Iterator[Overlap]:
+        span = seen.evidence()
+        others = [(other_id, other.evidence()) for other_id, other in crowd.runs.items() if other_id != run_id]
         begun_s = span.begun_s
         if not all(other.over and begun_s is not None and other.until_s <= begun_s for _, other in others):
             open_runs = self._memory.open
-            self._memory.apart.update(each for each in crowd if each in open_runs)
+            self._memory.apart.update(each for each in (run_id, *crowd.runs) if each in open_runs)
         met = [pair for pair in others if overlap(span, pair[1], self._skew_s, STALE_S)]
         for other_id, other in sorted(met, key=_creation):
             (first_id, first), (later_id, later) = _in_turn((run_id, span), (other_id, other))
@@ -177,23 +176,12 @@ class Threads:
             record = {"id": later_id, "thread_id": thread_id}
             finding = _overlapping(first_id, first, later)
             yield Overlap(finding, record, first_id, None if later.told else alive)
-        if len(crowd) > RUNS_MAX:
-            _drop_one(others, crowd)
+        _compared(crowd, run_id, seen)
 
-    def _refresh(self, crowd: dict[str, Span | None], run_id: str, thread_id: str) -> None:
-        """Learn what is known now of the other runs of a thread; those that are another thread's are dropped."""
-        for other_id in [each for each, span in crowd.items() if (span is None or not span.over) and each != run_id]:
-            span = self._span(other_id, thread_id)
-            if span is None:
-                del crowd[other_id]
-            else:
-                crowd[other_id] = span
-
-    def _span(self, run_id: str, thread_id: str | None) -> Span | None:
-        """What is known of a run, the skim's last row included; None where it is forgotten, or its id is another's."""
+    def _span(self, run_id: str) -> Span | None:
+        """What is known of a run, the skim's last row included; None where it is forgotten."""
         seen = self._memory.known(run_id)
-        span = None if seen is None else seen.evidence()
-        return span if span is not None and thread_id in (None, span.thread_id) else None
+        return None if seen is None else seen.evidence()
 
 
 def _creation(run: tuple[str, Span]) -> tuple[int, float, str]:
@@ -201,13 +189,16 @@ def _creation(run: tuple[str, Span]) -> tuple[int, float, str]:
     return run[1].begun_s or 0, run[1].shown_s or 0.0, run[0]
 
 
-def _others(crowd: dict[str, Span | None], run_id: str) -> list[tuple[str, Span]]:
-    return [(other_id, span) for other_id, span in crowd.items() if span is not None and other_id != run_id]
-
-
-def _drop_one(others: list[tuple[str, Span]], crowd: dict[str, Span | None]) -> None:
-    """The run that ended first is dropped first, those that have not ended last."""
-    del crowd[min((not span.over, span.until_s, other_id) for other_id, span in others)[2]]
+def _compared(crowd: Crowd, run_id: str, seen: Seen) -> None:
+    """A run is compared from now on; where there are too many, the one that ended first is, others before it, not."""
+    crowd.rest.pop(run_id, None)
+    crowd.runs[run_id] = seen
+    if len(crowd.runs) <= RUNS_MAX:
+        return
+    spans = ((other_id, other.evidence()) for other_id, other in crowd.runs.items() if other_id != run_id)
+    dropped = min((not span.over, span.until_s, other_id) for other_id, span in spans)[2]
+    del crowd.runs[dropped]
+    crowd.rest[dropped] = None
 
 
 def _in_turn(one: tuple[str, Span], other: tuple[str, Span]) -> list[tuple[str, Span]]:

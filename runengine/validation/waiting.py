@@ -1,8 +1,8 @@
 """Findings that wait: for the run that a step belongs to, or for the run's next snapshot, which may excuse it.
 
-What waits for a run's next snapshot is decided as it stands when `WAIT` items have passed. What waits for something
-that may come at any time is decided at the end alone. The `CLAIMS_MAX` newest wait, and older ones are dropped, so that
-nothing is said that the rest of the recording would have excused.
+What waits for a run's next snapshot is decided as it stands when `WAIT` items of the recording have passed, whosever
+they were. What waits for something that may come at any time is decided at the end alone. The `CLAIMS_MAX` newest wait,
+and older ones are dropped, so that nothing is said that the rest of the recording would have excused.
 """
 
 from __future__ import annotations
@@ -56,6 +56,9 @@ class _Held:
 class Waiting:
     """What waits, by the id of what it waits for.
 
+    Attributes:
+        now: The clock, as whoever passes items says.
+
     Example:
         >>> waiting = Waiting()
         >>> waiting.put("run_1", "unknown", Placed(3, Finding("RE504", None, None, "no run"), {}))
@@ -66,8 +69,8 @@ class Waiting:
     """
 
     def __init__(self) -> None:
+        self.now = 0
         self._held: OrderedDict[str, _Held] = OrderedDict()
-        self._passed = 0
         self._count = 0
         self._first: int | None = None
 
@@ -87,8 +90,8 @@ class Waiting:
         self._count, self._first = 0, None
 
     def kept(self) -> Iterator[list[Any]]:
-        """What waits, a part of plain JSON for each, after how much has passed; `take` reads them."""
-        yield [self._passed]
+        """What waits, a part of plain JSON for each, after what the clock says; `take` reads them."""
+        yield [self.now]
         for key, each in self._held.items():
             for why, placed in each.claims:
                 yield [key, each.since, why, placed.line, list(placed.finding), dict(placed.record)]
@@ -96,7 +99,7 @@ class Waiting:
     def take(self, kept: list[Any]) -> None:
         """Let wait a part that `kept` wrote."""
         if len(kept) == 1:
-            (self._passed,) = kept
+            (self.now,) = kept
             return
         key, since, why, line, finding, record = kept
         self.put(key, why, Placed(line, Finding(*finding), record))
@@ -105,7 +108,7 @@ class Waiting:
     def put(self, key: str, why: Why, placed: Placed) -> None:
         """Let a finding wait for something; where too many do, the one that has waited longest is dropped."""
         if key not in self._held:
-            self._held[key] = _Held(self._passed)
+            self._held[key] = _Held(self.now)
         self._held[key].claims.append((why, placed))
         self._count += 1
         if self._first is not None or self._count == 1:
@@ -141,11 +144,20 @@ class Waiting:
         self._set(key, left)
         yield from said
 
-    def passed(self, stands: Callable[[Why], bool | None]) -> Iterator[Placed]:
-        """Another item has passed; what has waited long enough is decided."""
-        self._passed += 1
-        while self._held and next(iter(self._held.values())).since + WAIT < self._passed:
-            yield from self.decided(next(iter(self._held)), stands)
+    @property
+    def due(self) -> int | None:
+        """The moment at which what has waited longest is decided, or None."""
+        return next(iter(self._held.values())).since + WAIT + 1 if self._held else None
+
+    def passed(self, stands: Callable[[Why], bool | None]) -> list[Placed]:
+        """The clock has moved on: what has waited long enough is decided, what waited longest first."""
+        said: list[Placed] = []
+        while (due := self.due) is not None and due <= self.now:
+            together: list[Placed] = []
+            while self.due == due:
+                together += self.decided(next(iter(self._held)), stands)
+            said += sorted(together, key=lambda placed: (placed.line, placed.finding.code))
+        return said
 
     def all(self, stands: Callable[[Why], bool | None]) -> Iterator[Placed]:
         """Nothing more comes, or nothing of one kind: everything is asked for once."""

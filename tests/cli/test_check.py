@@ -217,7 +217,7 @@ class TestOptions:
         assert "created_at lies 35.8 d after the observation that shows it" in out
 
     def test_forget_after(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-        """A change after the end is found for as many ended runs as were asked for."""
+        """A change after the end is found for as many items of the recording as were asked for."""
         other = clean("completed", id="run_2", thread_id="thread_2")
         path = write(tmp_path / "a.jsonl", clean("completed"), other, clean("failed"))
         assert [run(capsys, path, "--forget-after", n)[0] for n in ("1", "2")] == [0, 1]

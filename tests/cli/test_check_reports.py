@@ -16,7 +16,7 @@ import pytest
 
 from runengine.cli import check
 from runengine.errors import MissingExtra
-from runengine.validation import Checker
+from runengine.validation import Checker, engines
 from runengine.validation.observations import Item
 from runengine.validation.readers import items_in
 from runengine.validation.reports import FORMATS
@@ -166,7 +166,7 @@ class TestFiles:
         self, capsys: pytest.CaptureFixture[str], project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A file whose reader's library is missing is one line; the rest of its folder is checked; alone it is 2."""
-        monkeypatch.setattr(check, "items_in", lacking(MissingExtra("reading Parquet", "readers")))
+        monkeypatch.setattr(engines, "items_in", lacking(MissingExtra("reading Parquet", "readers")))
         for name in "abc":
             write(project / f"{name}.jsonl", *CLEAN)
         told = "runengine: b.jsonl: reading Parquet needs pip install 'runengine[readers]'\n"
@@ -182,7 +182,7 @@ class TestFiles:
         self, capsys: pytest.CaptureFixture[str], project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A disk that fails within a file is one line; what was read, and the rest of the folder, is checked."""
-        monkeypatch.setattr(check, "items_in", lacking(OSError(5, "Input/output error")))
+        monkeypatch.setattr(engines, "items_in", lacking(OSError(5, "Input/output error")))
         for name in "abc":
             write(project / f"{name}.jsonl", BAD, *CLEAN[1:])
         code, out, err = run(capsys, ".", "--format", "jsonl")

@@ -15,7 +15,7 @@ from runengine.core.table import DOCUMENTED, PRACTICAL
 from runengine.simulation.recording import View
 from runengine.validation import RULES, Observation, Options
 from runengine.validation.monitor import Monitor, SnapshotRefused
-from runengine.validation.observations import Companion, Item, Refusal, StreamEnd, Unreadable
+from runengine.validation.observations import Companion, Item, LeftOut, Refusal, StreamEnd, Unreadable
 from tests.validation.checking import clean
 from tests.validation.mixtures import items_of_file
 
@@ -137,13 +137,15 @@ class TestForgetting:
         assert monitor.evicted["stale"] == 2
 
     def test_ended(self) -> None:
-        """Of ended runs as many are remembered as the options say; they do not count as open."""
-        monitor = Monitor(Options(forget_after=1))
+        """A run that has ended is remembered for as many items as the options say; it does not count as open."""
+        monitor = Monitor(Options(forget_after=2))
         for run in (1, 2):
             monitor.observe(seen(run, "completed"))
-        assert (len(monitor), monitor.evicted["ended"]) == (0, 1)
-        assert monitor.observe(seen(1, "in_progress")) == ()
+        assert (len(monitor), monitor.evicted["ended"]) == (0, 0)
+        monitor.observe(LeftOut(1))
         assert [v.code for v in monitor.observe(seen(2, "in_progress"))] == ["RE103"]
+        assert (len(monitor), monitor.evicted["ended"]) == (1, 1)
+        assert monitor.observe(seen(1, "in_progress")) == ()
 
 
 class TestStreams:
@@ -228,7 +230,7 @@ class TestSnapshots:
             (b"", "does not begin"),
             (b"[]", "does not begin"),
             (b"[" * 100_000, "does not begin"),
-            (b'{"snapshot":"runengine monitor","version":2,"sha256":""}\n', "version 2"),
+            (b'{"snapshot":"runengine monitor","version":3,"sha256":""}\n', "version 3"),
             (b'{"snapshot":"a cache","version":1,"sha256":""}\n', "'a cache'"),
         ],
     )

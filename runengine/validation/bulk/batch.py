@@ -151,7 +151,9 @@ class Source(Protocol[P]):
         in_threads: Pieces are best read by threads; by processes otherwise, and then it can be sent to one.
     """
 
-    in_threads: bool
+    @property
+    def in_threads(self) -> bool:
+        """How pieces are best read."""
 
     @property
     def pieces(self) -> Sequence[P]:

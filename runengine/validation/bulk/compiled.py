@@ -45,6 +45,9 @@ _MOVED: Final[dict[int, tuple[int | None, int | None]]] = {
 }
 """The moves that rules can be silent of, each with an example of it; of every other the checker decides."""
 
+_LATE_S: Final = 9.0
+"""Later than any of these, seconds."""
+
 
 def move_code(was_none: Any, same: Any, later: Any) -> Any:
     """How started_at moved, from three comparisons; works on arrays too.
@@ -70,6 +73,7 @@ class Compiled:
         skew_s: How far clocks may differ, seconds.
         stale_s: How old an answer may be, seconds.
         steps: By complete, source, target and move, flat: nothing is to be said of the step.
+        stale_steps: The same where the start that the later row shows lies before the earlier was seen.
         terminal: By status: it ends the run.
         bound: By status: its end stamp must lie before the deadline.
         expired: By status: its end stamp must not lie before the deadline.
@@ -84,6 +88,7 @@ class Compiled:
     skew_s: float
     stale_s: float
     steps: Bools
+    stale_steps: Bools
     terminal: Bools
     bound: Bools
     expired: Bools
@@ -91,13 +96,15 @@ class Compiled:
     @classmethod
     def of(cls, options: Options) -> Compiled:
         """Compile the tables for some options."""
-        steps = np.zeros(2 * _STATUSES * _STATUSES * MOVES, np.bool_)
-        steps[list(_silent_steps(options.policy, options.skew_s))] = True
+        steps, stale_steps = np.zeros((2, 2 * _STATUSES * _STATUSES * MOVES), np.bool_)
+        steps[list(_silent_steps(options.policy, options.skew_s, None))] = True
+        stale_steps[list(_silent_steps(options.policy, options.skew_s, _LATE_S + options.skew_s + STALE_S))] = True
         return cls(
             forget_after=options.forget_after,
             skew_s=options.skew_s,
             stale_s=STALE_S,
             steps=steps,
+            stale_steps=stale_steps,
             terminal=np.array([status in TERMINAL for status in STATUSES]),
             bound=np.array([s != EXPIRED and end_stamp(s) is not None and _is_bound(s) for s in STATUSES]),
             expired=np.array([status == EXPIRED for status in STATUSES]),
@@ -113,13 +120,19 @@ def _is_bound(status: Status) -> bool:
     return ENDED_BY[status] not in DEADLINE_FREE
 
 
-def _silent_steps(policy: Policy, skew_s: float) -> Iterator[int]:
-    """Every step between two snapshots, the first not of an end, that the rules on the path say nothing of."""
+def _silent_steps(policy: Policy, skew_s: float, observed_s: float | None) -> Iterator[int]:
+    """Every step between two snapshots, the first not of an end, that the rules on the path say nothing of.
+
+    Args:
+        policy: Which rows are legal.
+        skew_s: How far clocks may differ, seconds.
+        observed_s: When the first one was observed.
+    """
     for complete in (False, True):
         for i, source in enumerate(STATUSES):
             for j, target in enumerate(STATUSES):
                 for code, (was, is_now) in _MOVED.items():
-                    before = Point(status=source, record={"started_at": was})
+                    before = Point(status=source, record={"started_at": was}, observed_s=observed_s)
                     now = Point(status=target, record={"started_at": is_now})
                     if source not in TERMINAL and not any(path_findings(before, now, policy, complete, skew_s)):
                         yield Compiled.step(complete, i, j, code)

@@ -77,6 +77,10 @@ class Seams(NamedTuple):
     Attributes:
         linked: The later one is held against the earlier.
         suspects: Who needs a word.
+
+    Example:
+        >>> Seams(np.array([True]), Suspects()).linked
+        array([ True])
     """
 
     linked: Bools
@@ -90,6 +94,13 @@ def run_seams(before: Table, first: Table, compiled: Compiled) -> Seams:
         before: Last rows (`ROW`) of an earlier piece.
         first: First rows of the same runs in a later one, positions as of one recording.
         compiled: The tables.
+
+    Example:
+        >>> from runengine.validation.bulk.tables import ROW
+        >>> from runengine.validation.summary import Options
+        >>> row = np.zeros(1, ROW)
+        >>> run_seams(row, row, Compiled.of(Options())).linked
+        array([ True])
     """
     earlier, now = rows_of(before), rows_of(first)
     over = compiled.terminal[earlier.status]
@@ -111,6 +122,13 @@ def thread_seams(before: Table, begins: Table, compiled: Compiled) -> Seams:
         before: Last runs (`TURN`) of an earlier piece.
         begins: First runs of the same threads in a later one, positions as of one recording.
         compiled: The tables.
+
+    Example:
+        >>> from runengine.validation.bulk.tables import TURN
+        >>> from runengine.validation.summary import Options
+        >>> turn = np.zeros(1, TURN)
+        >>> thread_seams(turn, turn, Compiled.of(Options())).linked
+        array([ True])
     """
     gone = forgotten(before["over"], before["last_at"], begins["begun_at"], compiled)
     same = before["run"] == begins["run"]
@@ -186,7 +204,7 @@ class Fragment:
             counts=Counts(
                 observations=len(run),
                 runs=len(begin),
-                threads=lane.count,
+                threads=lane.counted,
                 statuses=np.bincount(rows.status, minlength=_STATUSES),
                 edges=edges,
             ),
@@ -241,6 +259,13 @@ def known_after(first: Table, after: Table) -> Table:
     Args:
         first: The rows (`ROW`).
         after: Those of the later piece.
+
+    Example:
+        >>> from runengine.validation.bulk.tables import ROW
+        >>> row, other = np.zeros(1, ROW), np.zeros(1, ROW)
+        >>> row["deadline"], other["deadline"] = NONE, 9
+        >>> known_after(row, other)["deadline"]
+        array([9])
     """
     first = first.copy()
     for name, silent in (("deadline", first["deadline"] == NONE), ("observed", np.isnan(first["observed"]))):
@@ -256,6 +281,13 @@ def known_before(last: Table, before: Table, linked: Bools) -> Table:
         last: The rows (`ROW`).
         before: Those of the earlier piece.
         linked: Which of them are held against each other.
+
+    Example:
+        >>> from runengine.validation.bulk.tables import ROW
+        >>> row, other = np.zeros(1, ROW), np.zeros(1, ROW)
+        >>> row["deadline"], other["deadline"] = NONE, 9
+        >>> known_before(row, other, np.array([True]))["deadline"]
+        array([9])
     """
     last = last.copy()
     for name, silent in (("deadline", last["deadline"] == NONE), ("observed", np.isnan(last["observed"]))):
@@ -269,6 +301,14 @@ def unlike_usual(first: Table, compiled: Compiled) -> Suspects:
     Args:
         first: First rows (`ROW`) of runs of which nothing is known before them.
         compiled: The tables.
+
+    Example:
+        >>> from runengine.validation.bulk.tables import ROW
+        >>> from runengine.validation.summary import Options
+        >>> row = np.zeros(1, ROW)
+        >>> row["run"], row["expires"], row["started"] = 7, NONE, TTL_S
+        >>> len(unlike_usual(row, Compiled.of(Options())).runs), len(unlike_usual(row[:0], Compiled.of(Options())).runs)
+        (1, 0)
     """
     asked = first[first["expires"] == NONE]
     bad = asked[~stamps_fit(rows_of(asked), asked["expires"], compiled)]
@@ -283,6 +323,11 @@ def seam_counts(before: Table, first: Table, linked: Bools, threads: Bools) -> C
         first: Their first rows after it.
         linked: Which of them are the same run.
         threads: Which threads are the same.
+
+    Example:
+        >>> from runengine.validation.bulk.tables import ROW
+        >>> seam_counts(np.zeros(1, ROW), np.zeros(1, ROW), np.array([True]), np.array([False])).runs
+        1
     """
     edges = edges_of(rows_of(before), rows_of(first), linked)
     return Counts(runs=int(linked.sum()), threads=int(threads.sum()), edges=-edges)

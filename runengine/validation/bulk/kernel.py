@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from runengine.validation.bulk.batch import NONE, Bools, Ints, Keys
 from runengine.validation.bulk.compiled import ORDER, TTL_S, Compiled, move_code
 
-__all__ = ["Rows", "Turns", "filled", "follows", "in_turn", "stamps_fit"]
+__all__ = ["Rows", "Turns", "filled", "follows", "in_turn", "seen_in_time", "stamps_fit"]
 
 
 class Rows(NamedTuple):
@@ -48,7 +48,7 @@ class Rows(NamedTuple):
 
     def some(self, places: Ints | Bools | slice) -> Rows:
         """Some of the rows."""
-        return Rows(*(column[places] for column in self))
+        return Rows._make(column[places] for column in self)
 
 
 def stamps_fit(rows: Rows, deadline: Ints, compiled: Compiled) -> Bools:
@@ -58,6 +58,12 @@ def stamps_fit(rows: Rows, deadline: Ints, compiled: Compiled) -> Bools:
         rows: The rows.
         deadline: The deadline known of each row's run, its own included, or NONE: the usual time after created_at.
         compiled: The tables.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> compiled, row = Compiled.of(Options()), Rows(*[np.zeros(1, np.int64)] * 11)
+        >>> stamps_fit(row, row.deadline + 9, compiled)
+        array([ True])
     """
     good = np.ones(len(rows.at), np.bool_)
     for earlier, later in ORDER:
@@ -67,8 +73,24 @@ def stamps_fit(rows: Rows, deadline: Ints, compiled: Compiled) -> Bools:
     good &= rows.started < due
     good &= (rows.ended < due) | ~compiled.bound[rows.status]
     good &= (rows.ended >= due) | (rows.ended == NONE) | ~compiled.expired[rows.status]
+    return good
+
+
+def seen_in_time(rows: Rows, compiled: Compiled) -> Bools:
+    """Where no stamp lies after the observation that shows it.
+
+    Args:
+        rows: The rows, each with its own time of observation.
+        compiled: The tables.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> compiled, row = Compiled.of(Options()), Rows(*[np.zeros(1, np.int64)] * 11)
+        >>> seen_in_time(row, compiled)
+        array([ True])
+    """
     latest = np.maximum(rows.created, np.maximum(rows.started, rows.ended))
-    good &= ~(latest > rows.observed + compiled.skew_s)
+    good: Bools = ~(latest > rows.observed + compiled.skew_s)
     return good
 
 
@@ -79,20 +101,26 @@ def follows(before: Rows, now: Rows, compiled: Compiled) -> Bools:
         before: The rows before, in the order of `now`.
         now: The rows after.
         compiled: The tables.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> compiled, row = Compiled.of(Options()), Rows(*[np.zeros(1, np.int64)] * 11)
+        >>> follows(row, row, compiled)
+        array([ True])
     """
     first, same, later = (before.started == NONE, before.started == now.started, before.started < now.started)
     move = move_code(first.view(np.int8), same.view(np.int8), later.view(np.int8))
     both = (before.complete & now.complete).astype(np.int16)
     step = Compiled.step(both, before.status, now.status, move)
-    good = compiled.steps[step] & (before.same == now.same)
+    # A start that nobody saw lies after the snapshot before it.
+    stale = now.started + 1 <= before.observed - compiled.skew_s - compiled.stale_s
+    good = np.where(stale, compiled.stale_steps[step], compiled.steps[step]) & (before.same == now.same)
     good &= (before.deadline == NONE) | (now.expires == NONE) | (before.deadline == now.expires)
-    # A start that nobody saw lies after the snapshot before it; where it does not, the checker looks for another way.
-    stale = now.started + 1 <= before.observed - (compiled.skew_s + compiled.stale_s)
-    good &= ~stale | same
     over = compiled.terminal[before.status]
     good = np.where(over, (before.status == now.status) & (before.lasting == now.lasting), good)
     good &= ~(now.observed < before.observed)
-    return good
+    orderly: Bools = good
+    return orderly
 
 
 class Turns(NamedTuple):
@@ -131,11 +159,18 @@ def in_turn(before: Turns, now: Turns, compiled: Compiled) -> Bools:
         before: The runs before, in the order of `now`.
         now: The runs after.
         compiled: The tables.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> one, yes = np.array([1]), np.array([True])
+        >>> before, now = Turns(one, one, one, yes, one, one, one), Turns(*[one * 9] * 7)
+        >>> in_turn(before, now, Compiled.of(Options()))
+        array([ True])
     """
     apart = before.over & (before.until <= now.created) & (before.created < now.created)
     apart &= (before.begun_at < now.begun_at) & (before.last_at < now.last_at)
     overlong = before.last_at - now.begun_at > compiled.forget_after
-    doubtful = np.fmax(now.created + 1, now.seen) <= before.alive - (compiled.skew_s + compiled.stale_s)
+    doubtful = np.fmax(now.created + 1, now.seen) <= before.alive - compiled.skew_s - compiled.stale_s
     orderly: Bools = apart & ~overlong & ~(doubtful & (before.last_at > now.begun_at))
     return orderly
 

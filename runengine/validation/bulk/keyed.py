@@ -82,8 +82,9 @@ def union(lists: list[Keys]) -> Keys:
         >>> union([np.array([5, 0], np.uint64), np.array([3, 5], np.uint64)])
         array([3, 5], dtype=uint64)
     """
-    keys = np.unique(np.concatenate([np.zeros(0, np.uint64), *lists]))
-    return keys[keys != 0]
+    keys: Keys = np.unique(np.concatenate([np.zeros(0, np.uint64), *lists]))
+    some: Keys = keys[keys != 0]
+    return some
 
 
 def joined(key: str, *tables: Table) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 from runengine.core.statuses import STATUSES
 from runengine.validation.bulk.batch import NONE, Batch, Bools, Ints, Keys
 from runengine.validation.bulk.compiled import Compiled
-from runengine.validation.bulk.kernel import Rows, Turns, filled, follows, in_turn, stamps_fit
+from runengine.validation.bulk.kernel import Rows, Turns, filled, follows, in_turn, seen_in_time, stamps_fit
 from runengine.validation.bulk.keyed import Table, by_key
 from runengine.validation.bulk.tables import turn_table
 
@@ -27,6 +27,10 @@ class Judged(NamedTuple):
         linked: It is held against the row before it, which is of the same run.
         bad: It needs a word.
         edges: Changes of status, by source and target, flat.
+
+    Example:
+        >>> Judged(*[np.zeros(1, np.bool_)] * 5).bad
+        array([False])
     """
 
     rows: Rows
@@ -43,6 +47,10 @@ class Stays(NamedTuple):
         thread: Keys of the threads.
         run: Keys of the runs.
         turns: From where to where each is seen.
+
+    Example:
+        >>> Stays(*[np.array([7], np.uint64)] * 3).run
+        array([7], dtype=uint64)
     """
 
     thread: Keys
@@ -56,14 +64,19 @@ class Lanes(NamedTuple):
     Attributes:
         begins: The first run of each thread (`TURN`).
         ends: The last run of each, in the same order.
-        count: How many threads are counted: one that was forgotten counts again.
+        counted: How many threads are counted: one that was forgotten counts again.
         runs: Suspect runs.
         threads: Suspect threads.
+
+    Example:
+        >>> none = np.zeros(0, np.uint64)
+        >>> Lanes(none, none, 0, none, none).counted
+        0
     """
 
     begins: Table
     ends: Table
-    count: int
+    counted: int
     runs: Keys
     threads: Keys
 
@@ -98,6 +111,12 @@ def forgotten(over: Bools, last_at: Ints, now_at: Ints, compiled: Compiled) -> B
         last_at: Position at which it was last seen.
         now_at: Position at which it is asked for.
         compiled: The tables.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> one = np.array([1])
+        >>> forgotten(np.array([True]), one, one + 9, Compiled.of(Options(forget_after=8)))
+        array([ True])
     """
     return over & (now_at - last_at > compiled.forget_after)
 
@@ -109,6 +128,11 @@ def edges_of(before: Rows, now: Rows, linked: Bools) -> Ints:
         before: The rows before.
         now: The rows after.
         linked: Which pairs count.
+
+    Example:
+        >>> row = Rows(*[np.zeros(1, np.int8)] * 11)
+        >>> int(edges_of(row, row._replace(status=row.status + 1), np.array([True])).argmax())
+        1
     """
     moved = linked & (before.status != now.status)
     codes = before.status[moved].astype(np.int64) * _STATUSES + now.status[moved]
@@ -125,6 +149,12 @@ def judged(run: Keys, rows: Rows, compiled: Compiled) -> Judged:
         run: Their keys.
         rows: The rows, run by run.
         compiled: The tables.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> row = Rows(*[np.zeros(2, np.int64)] * 11)
+        >>> judged(np.array([7, 7], np.uint64), row, Compiled.of(Options())).linked
+        array([False,  True])
     """
     n, told = len(run), rows.observed
     over = compiled.terminal[rows.status]
@@ -139,8 +169,10 @@ def judged(run: Keys, rows: Rows, compiled: Compiled) -> Judged:
     bad = np.zeros(n, np.bool_)
     bad[1:] = pairs & ~follows(before, now, compiled)
     asked = (rows.expires != NONE) | linked
+    asked[1:] |= run[1:] == run[:-1]  # of a run that comes back after it was forgotten nothing is known
     asked[1:] &= ~(pairs & over[:-1])  # what is the same as the end is as good as it
-    bad |= asked & ~stamps_fit(rows._replace(observed=told), rows.deadline, compiled)
+    bad |= asked & ~stamps_fit(rows, rows.deadline, compiled)
+    bad |= ~seen_in_time(rows._replace(observed=told), compiled)
     return Judged(rows, told, linked, bad, edges_of(before, now, pairs))
 
 
@@ -154,6 +186,12 @@ def stays(run: Keys, thread: Keys, rows: Rows, begin: Ints, end: Ints, compiled:
         begin: Where each stay begins.
         end: Its last row.
         compiled: The tables.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> row, key, zero = Rows(*[np.zeros(1, np.int8)] * 11), np.array([7], np.uint64), np.array([0])
+        >>> stays(key, key, row, zero, zero, Compiled.of(Options())).turns.over
+        array([False])
     """
     over = compiled.terminal[rows.status]
     ends = np.cumsum(over, dtype=np.int32)
@@ -178,14 +216,20 @@ def lanes(piece: Stays, total: int, compiled: Compiled, prefix: bool) -> Lanes:
         total: How many items the piece has.
         compiled: The tables.
         prefix: Of last runs, those alone are kept that are remembered at the end.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> key, turns = np.array([7], np.uint64), Turns(*[np.array([0])] * 7)
+        >>> lanes(Stays(key, key, turns), 1, Compiled.of(Options()), False).counted
+        1
     """
     order = by_key(piece.thread, piece.turns.begun_at, total)
     thread, created = piece.thread[order], piece.turns.created[order]
     same = thread[1:] == thread[:-1]
     if bool((same & (created[1:] < created[:-1])).any()):
         order = np.lexsort((piece.turns.created, piece.thread))
-    run, turns = piece.run[order], Turns(*(column[order] for column in piece.turns))
-    before, now = (Turns(*(column[part] for column in turns)) for part in (slice(None, -1), slice(1, None)))
+    run, turns = piece.run[order], Turns._make(column[order] for column in piece.turns)
+    before, now = (Turns._make(column[part] for column in turns) for part in (slice(None, -1), slice(1, None)))
     gone = same & forgotten(before.over, before.last_at, now.begun_at, compiled)
     bad = np.flatnonzero(same & ~gone & ~in_turn(before, now, compiled))
     first = np.ones(len(order), np.bool_)
@@ -196,7 +240,7 @@ def lanes(piece: Stays, total: int, compiled: Compiled, prefix: bool) -> Lanes:
     return Lanes(
         begins=turn_table(thread, run, turns, np.flatnonzero(first)),
         ends=turn_table(thread, run, turns, ends),
-        count=int(first.sum()) + int(gone.sum()),
+        counted=int(first.sum()) + int(gone.sum()),
         runs=np.concatenate([run[bad], run[bad + 1]]),
         threads=thread[bad],
     )

@@ -26,8 +26,8 @@ from runengine.validation.explaining.foreign import UNWRITTEN, differing, fault_
 from runengine.validation.explaining.gaps import NEVER, Shown, best_steps, shown_of, steps_between, tells_nothing
 from runengine.validation.explaining.repair import Edit, Repair, repair
 from runengine.validation.findings import Finding
-from runengine.validation.memory import Mark, Seen
 from runengine.validation.observations import Observation
+from runengine.validation.seen import Mark, Seen
 
 __all__ = ["EXPLAINED", "Cause", "Origin", "cause_of", "explained", "without_repair"]
 

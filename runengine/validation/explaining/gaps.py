@@ -13,7 +13,7 @@ from runengine.core.shape import presence
 from runengine.core.statuses import STATUSES, Status
 from runengine.core.table import DOCUMENTED, Policy, Transition
 from runengine.core.trace import hidden_steps
-from runengine.validation.memory import Mark
+from runengine.validation.seen import Mark
 
 __all__ = ["NEVER", "STARTED", "UNKNOWN", "Shown", "best_steps", "shown_of", "steps_between", "tells_nothing"]
 

@@ -17,7 +17,7 @@ from attrs import frozen
 from runengine.core.statuses import QUEUED, STATUSES
 from runengine.core.table import Policy
 from runengine.validation.explaining.gaps import NEVER, STARTED, UNKNOWN, Shown, best_steps, shown_of, steps_between
-from runengine.validation.memory import TRAIL, Mark
+from runengine.validation.seen import TRAIL, Mark
 
 __all__ = ["COSTS", "OBSERVATIONS_MAX", "Cost", "Edit", "EditKind", "Repair", "repair"]
 

@@ -16,8 +16,8 @@ from runengine.validation.explaining.gaps import best_steps, shown_of
 from runengine.validation.explaining.life import Change, Life, Moment
 from runengine.validation.explaining.repair import Repair, repair
 from runengine.validation.findings import Violation, shown
-from runengine.validation.memory import Mark
 from runengine.validation.observations import Companion, Observation, Refusal, Submitted, shows_all
+from runengine.validation.seen import Mark
 from runengine.validation.summary import Options
 
 __all__ = ["Telling"]

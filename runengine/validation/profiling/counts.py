@@ -1,14 +1,18 @@
-"""What a profile has counted: plain sums, so that the counts of two corpora can be brought together in any grouping."""
+"""What a profile has counted: plain sums, so that the counts of two corpora can be brought together in any grouping.
+
+So can those of two parts of one recording, if no run and no thread has snapshots in both.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from attrs import define, field
 
 from runengine.core.statuses import STATUSES, Status
-from runengine.core.table import Policy
+from runengine.core.table import Policy, Transition
 from runengine.validation.profiling.dwell import Stay
 from runengine.validation.profiling.quantiles import Histogram
 from runengine.validation.profiling.variants import Example, Variants
@@ -64,6 +68,16 @@ class EdgeCounts:
         self.at_least.take(other.at_least)
         self.at_most.take(other.at_most)
 
+    def kept(self) -> list[Any]:
+        """The counts, as plain JSON; `taken` reads them."""
+        return [self.observed, self.hidden, *(each.kept() for each in (self.dwell, self.at_least, self.at_most))]
+
+    @classmethod
+    def taken(cls, kept: list[Any]) -> EdgeCounts:
+        """What `kept` wrote."""
+        observed, hidden, *stays = kept
+        return cls(observed, hidden, *map(Histogram.taken, stays))
+
     def as_dict(self, event: str) -> dict[str, Any]:
         """The counts as reports carry them."""
         least, most = self.at_least.as_dict(), self.at_most.as_dict()
@@ -85,7 +99,7 @@ class Undeclared:
 
     Attributes:
         count: How often it was seen.
-        examples: The first runs.
+        examples: The first steps, as they stand in their recordings.
 
     Example:
         >>> edge = Undeclared()
@@ -104,9 +118,12 @@ class Undeclared:
             self.examples += (example,)
 
     def take(self, other: Undeclared) -> None:
-        """Add another's counts, seen later."""
+        """Add another's counts: of the same recordings, or of later ones."""
         self.count += other.count
-        self.examples = (self.examples + other.examples)[:EXAMPLES_MAX]
+        both = self.examples + other.examples
+        recordings = list(dict.fromkeys(example.path for example in both))
+        ordered = sorted(both, key=lambda each: (recordings.index(each.path), each.line, each.run_id or ""))
+        self.examples = tuple(ordered[:EXAMPLES_MAX])
 
 
 @define(kw_only=True)
@@ -169,6 +186,11 @@ class Counts:
         self.misfits += misfits
         self.fitness_sum += _WHOLE - (_WHOLE * misfits // replayed if replayed else 0)
 
+    def replay_fitting(self, runs: int, replayed: int = 0) -> None:
+        """Count runs without a misfit, and rows replayed of such runs."""
+        self.replayed += replayed
+        self.fitness_sum += runs * _WHOLE
+
     def at(self, moment_s: float) -> None:
         """Take a time into the span."""
         self.from_s = moment_s if self.from_s is None else min(self.from_s, moment_s)
@@ -181,8 +203,58 @@ class Counts:
             found = self.edges[pair] = EdgeCounts()
         return found
 
+    def take_rows(self, rows: Iterable[Transition], *, hidden: bool, policy: Policy, times: int = 1) -> None:
+        """Count the rows that explain a step, those that are edges of the policy.
+
+        Args:
+            rows: The rows.
+            hidden: No snapshot lies at both ends of each.
+            policy: Whose edges count.
+            times: How often there was such a step.
+        """
+        for row in rows:
+            if row.edge in policy.edges:
+                edge = self.edge(row.edge)
+                edge.hidden += times * hidden
+                edge.observed += times * (not hidden)
+
+    def kept(self) -> dict[str, Any]:
+        """Everything counted, as plain JSON; `taken` reads it.
+
+        Example:
+            >>> Counts.taken(Counts(runs=2).kept()).runs
+            2
+        """
+        return {
+            **{name: getattr(self, name) for name in (*_SUMS, *_SINGLE)},
+            **{name: dict(getattr(self, name)) for name in _COUNTERS},
+            "edges": [[*pair, edge.kept()] for pair, edge in self.edges.items()],
+            "undeclared": [
+                [*pair, each.count, list(map(list, each.examples))] for pair, each in self.undeclared.items()
+            ],
+            "variants": self.variants.written(),
+        }
+
+    @classmethod
+    def taken(cls, kept: Mapping[str, Any]) -> Counts:
+        """What `kept` wrote.
+
+        Raises:
+            KeyError: something is missing.
+            TypeError: something is of another type.
+            ValueError: something is of another length.
+        """
+        made = cls(**{name: kept[name] for name in (*_SUMS, *_SINGLE)}, variants=Variants.taken(kept["variants"]))
+        for name in _COUNTERS:
+            getattr(made, name).update(kept[name])
+        for source, target, edge in kept["edges"]:
+            made.edges[source, target] = EdgeCounts.taken(edge)
+        for source, target, count, examples in kept["undeclared"]:
+            made.undeclared[source, target] = Undeclared(count, tuple(Example(*each) for each in examples))
+        return made
+
     def take(self, other: Counts) -> None:
-        """Add the counts of recordings that come after these."""
+        """Add the counts of other runs: of the same recordings, or of recordings that come after these."""
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in _COUNTERS:
@@ -211,6 +283,7 @@ _SUMS: Final = (
     "fitness_sum",
 )
 _COUNTERS: Final = ("statuses", "sources", "generations", "steps")
+_SINGLE: Final = ("runs_per_thread_most", "from_s", "until_s")
 
 
 def as_dict(counts: Counts, policy: Policy) -> dict[str, Any]:

@@ -17,9 +17,13 @@ from runengine.core.table import Transition
 from runengine.validation.observations import Observation
 from runengine.validation.rules.stamps import MILLISECONDS_FROM, is_seconds
 
-__all__ = ["Stay", "Times", "moment_of"]
+__all__ = ["BEFORE", "MODIFY", "Stay", "Times", "arrivals", "moment_of"]
 
-_MODIFY: Final = "modify"
+MODIFY: Final = "modify"
+"""The event that brings a run into no status."""
+
+BEFORE: Final = "started_at before"
+"""Stands for started_at of the snapshot before."""
 
 
 class Stay(NamedTuple):
@@ -75,7 +79,7 @@ class Times:
         """
         seen_s = moment_of(item)
         if status != self._status or again:
-            is_moment = item.source == "history" and item.event is not None and item.event != _MODIFY
+            is_moment = item.source == "history" and item.event is not None and item.event != MODIFY
             self._entered_s = seen_s if is_moment else None
             self._before_s = self._last_s
             self._first_s = seen_s
@@ -94,8 +98,8 @@ class Times:
         if len(rows) == 1 and item.source == "history" and self._entered_s is not None and seen_s is not None:
             yield from _known(rows[0], self._entered_s, seen_s)
             return
-        arrivals = _arrivals(rows, started_at, item.record)
-        for row, came, went in zip(rows, arrivals, arrivals[1:], strict=False):
+        arrived = _arrived(rows, started_at, item.record)
+        for row, came, went in zip(rows, arrived, arrived[1:], strict=False):
             if came is not None and went is not None:
                 yield from _known(row, came, went)
             elif len(rows) == 1:
@@ -129,16 +133,37 @@ def _known(row: Transition, came: float, went: float) -> Iterator[Stay]:
         yield Stay(row.source, row.target, went - came, went - came)
 
 
-def _arrivals(rows: Sequence[Transition], started_at: Any, record: dict[str, Any]) -> list[float | None]:
-    """When the run came into the status before each row and after the last, as the stamps tell, in seconds."""
+def arrivals(rows: Sequence[Transition], was_null: bool) -> list[str | None]:
+    """Which stamp tells when the run came into the status before each row, and at last into the one after them all.
+
+    Args:
+        rows: The rows that explain a step, in order.
+        was_null: started_at was null in the snapshot before them.
+
+    Returns:
+        Fields of the snapshot after them, `BEFORE` for started_at of the one before them, and None where no stamp does.
+
+    Example:
+        >>> from runengine.core.table import DOCUMENTED
+        >>> rows = [DOCUMENTED.rows[place] for place in (1, 7)]
+        >>> [row.event for row in rows], arrivals(rows, True)
+        (['start', 'complete'], ['created_at', 'started_at', 'completed_at'])
+    """
     first = rows[0].source if rows else None
-    came = record.get("created_at") if first == QUEUED and started_at is None else None
+    found: list[str | None] = ["created_at" if first == QUEUED and was_null else None]
     if first == IN_PROGRESS:
-        came = started_at
-    found: list[Any] = [came]
+        found = [BEFORE]
     last_start = max((place for place, row in enumerate(rows) if row.target == IN_PROGRESS), default=-1)
     for place, row in enumerate(rows):
-        stamp = ARRIVAL_STAMP.get(row.target)
-        known = stamp is not None and (row.target != IN_PROGRESS or place == last_start)
-        found.append(record.get(stamp) if stamp is not None and known else None)
+        known = row.target != IN_PROGRESS or place == last_start
+        found.append(ARRIVAL_STAMP.get(row.target) if known else None)
+    return found
+
+
+def _arrived(rows: Sequence[Transition], started_at: Any, record: dict[str, Any]) -> list[float | None]:
+    """When the run came into the status before each row and after the last, as the stamps tell, in seconds."""
+    found = [
+        started_at if name == BEFORE else None if name is None else record.get(name)
+        for name in arrivals(rows, started_at is None)
+    ]
     return [value if is_seconds(value) else None for value in found]

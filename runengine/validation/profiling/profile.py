@@ -1,53 +1,36 @@
 """The profile of a corpus: how well it fits the policy, which ways its runs went, and how long each step took.
 
-Memory: of each run that is open about 1 kB, of those that ended the same for the `forget_after` that did so last in a
-recording (a run that comes back after that counts as a new one); 1,000 variants; and for each of the at most 72 edges
-three histograms of at most 3,935 buckets. Nothing grows with the number of runs that are done with. Source: DESIGN §5.
+Memory: of each run that is open about 1 kB, of one that has ended the same until `forget_after` items of the recording
+have come by since (a run that comes back after that counts as a new one); 1,000 variants; and for each of the at most
+72 edges three histograms of at most 3,935 buckets. Nothing grows with the number of runs that are done with.
+Source: DESIGN §5.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from runengine.core.candidates import era_of, span
-from runengine.core.statuses import QUEUED, STATUSES, Status
-from runengine.core.table import PRACTICAL, TERMINAL, Policy, Transition
-from runengine.core.trace import hidden_steps
-from runengine.validation.catalogue import RULES
+from runengine.core.statuses import STATUSES, Status
+from runengine.core.table import PRACTICAL, Policy, Transition
 from runengine.validation.findings import Violation
-from runengine.validation.observations import Item, Observation, Sampling, shows_all
+from runengine.validation.observations import Item, LeftOut, Observation, Sampling, shows_all
 from runengine.validation.profiling.counts import Counts, Undeclared, as_dict
 from runengine.validation.profiling.dwell import Times, moment_of
-from runengine.validation.profiling.variants import Example, Trail
+from runengine.validation.profiling.judging import hidden_before, judged
+from runengine.validation.profiling.lives import Life, Lives
+from runengine.validation.profiling.variants import Example
 from runengine.validation.rules.layout import layout_of
-from runengine.validation.rules.path import Point, path_findings, way_between
+from runengine.validation.rules.path import Point
 from runengine.validation.rules.stamps import is_seconds
 from runengine.validation.rules.threads import is_another
 from runengine.validation.summary import FORGET_AFTER, SKEW_S
 
 __all__ = ["Profile"]
 
-_TIMES = ("created_at", "started_at", "completed_at", "failed_at", "cancelled_at")
-_BORN = Point(status=QUEUED, record={"started_at": None})
-
-
-class _Life:
-    """What is kept of a run between its snapshots."""
-
-    __slots__ = ("birth", "complete", "example", "fits", "misfits", "point", "replayed", "times", "trail")
-
-    def __init__(self, example: Example) -> None:
-        self.example = example
-        self.birth: dict[str, Any] = {}
-        self.point: Point | None = None
-        self.complete = False
-        self.fits = True
-        self.replayed = 0
-        self.misfits = 0
-        self.times = Times()
-        self.trail = Trail()
+_OTHER_POLICY: Final = "a profile of {} cannot be merged with one of {}"
+_TIMES: Final = ("created_at", "started_at", "completed_at", "failed_at", "cancelled_at")
 
 
 class Profile:
@@ -68,7 +51,7 @@ class Profile:
         policy: Which steps are legal.
         sampling: Whether every status is visible.
         skew_s: How far clocks may differ, seconds.
-        forget_after: How many ended runs are remembered.
+        forget_after: For how many items of a recording an ended run is remembered.
 
     Attributes:
         policy: The same.
@@ -97,9 +80,7 @@ class Profile:
         self._forget_after = forget_after
         self._counts = Counts()
         self._path = ""
-        self._open: dict[str, _Life] = {}
-        self._ended: OrderedDict[str, _Life] = OrderedDict()
-        self._threads: OrderedDict[str, int] = OrderedDict()
+        self._lives = Lives(forget_after)
 
     def see(self, path: str, item: Item, found: Sequence[Violation]) -> None:
         """Take one item."""
@@ -107,6 +88,11 @@ class Profile:
             # The last recording broke off, or it would have ended.
             self._close()
             self._path = path
+        if isinstance(item, LeftOut):
+            self._blame(found, None)  # it was found among what is left out, while the run was remembered
+            self._pass(item.items)
+            return
+        self._pass(1)
         life = self._observe(path, item) if isinstance(item, Observation) else None
         self._blame(found, life)
         if isinstance(item, Observation) and life is not None and life.example.run_id is None:
@@ -117,17 +103,24 @@ class Profile:
         self._blame(found, None)
         self._close()
 
-    def _blame(self, found: Sequence[Violation], unnamed: Any) -> None:
+    def _pass(self, items: int) -> None:
+        for life in self._lives.passed(items):
+            self._count(life)
+
+    def _blame(self, found: Sequence[Violation], unnamed: Life | None) -> None:
         """The runs that errors were found in do not fit; one without an id is that of a run without one."""
         for violation in found:
             if violation.severity != "error":
                 continue
-            life = self._known(violation.run_id) if violation.run_id is not None else unnamed
+            life = self._lives.known(violation.run_id) if violation.run_id is not None else unnamed
             if life is not None:
                 life.fits = False
 
     def merge(self, other: Profile) -> Profile:
-        """The profile of both corpora: of every recording of this one that has ended, then of the other's.
+        """The profile of both: of every recording of this one that has ended, and of the other's, which come after.
+
+        They may also be of two parts of the same recordings, each told of what the other part has by `LeftOut`, if no
+        run and no thread has snapshots in both; an example is then the first of all, as it stands in the recording.
 
         Args:
             other: Of the same policy.
@@ -140,11 +133,44 @@ class Profile:
             True
         """
         if other.policy.edges != self.policy.edges:
-            raise ValueError(f"a profile of {other.policy.name} cannot be merged with one of {self.policy.name}")
+            raise ValueError(_OTHER_POLICY.format(other.policy.name, self.policy.name))
         both = Profile(self.policy, sampling=self._sampling, skew_s=self._skew_s, forget_after=self._forget_after)
         both._counts.take(self._counts)
         both._counts.take(other._counts)
         return both
+
+    def kept(self) -> dict[str, Any]:
+        """Every recording that has ended, as plain JSON, so that it can be sent to another process; `take` reads it."""
+        return {"policy": self.policy.name, "counts": self._counts.kept()}
+
+    def take(self, kept: Mapping[str, Any]) -> None:
+        """Add what another profile kept, as `merge` would.
+
+        Args:
+            kept: By `kept`.
+
+        Raises:
+            ValueError: it is of another policy.
+            KeyError: something is missing.
+            TypeError: something is of another type.
+
+        Example:
+            >>> profile = Profile()
+            >>> profile.take(Profile().kept())
+            >>> profile.as_dict() == Profile().as_dict()
+            True
+        """
+        if kept["policy"] != self.policy.name:
+            raise ValueError(_OTHER_POLICY.format(kept["policy"], self.policy.name))
+        self.add(Counts.taken(kept["counts"]))
+
+    def add(self, counts: Counts) -> None:
+        """Add counts of other runs: of the same recordings, or of later ones.
+
+        Args:
+            counts: Made under the same policy.
+        """
+        self._counts.take(counts)
 
     def as_dict(self) -> dict[str, Any]:
         """The profile of every recording that has ended, as reports carry it, in a fixed order.
@@ -174,35 +200,35 @@ class Profile:
         """
         return as_dict(self._counts, self.policy)
 
-    def _known(self, run_id: str) -> _Life | None:
-        return self._open.get(run_id) or self._ended.get(run_id)
-
-    def _observe(self, path: str, item: Observation) -> _Life:
+    def _observe(self, path: str, item: Observation) -> Life:
         counts, record = self._counts, item.record
         run_id, thread_id, status = record.get("id"), record.get("thread_id"), record.get("status")
         counts.observations += 1
         counts.sources[item.source] += 1
         self._span(item)
-        life = self._known(run_id) if isinstance(run_id, str) else None
+        life = self._lives.known(run_id) if isinstance(run_id, str) else None
         if life is None:
-            life = _Life(Example(run_id if isinstance(run_id, str) else None, path, item.line))
-            if isinstance(run_id, str):
-                self._open[run_id] = life
-            self._thread(thread_id)
+            life = self._enter(Life(Example(run_id if isinstance(run_id, str) else None, path, item.line)), thread_id)
         if status not in STATUSES:
             counts.unknown_statuses += 1
             return life
         if life.point is not None and isinstance(run_id, str) and is_another(life.birth, item):
-            life = self._renew(run_id, life, Example(run_id, path, item.line))
-            self._thread(thread_id)
+            # The id was given to another run (RE502).
+            before, life = life, Life(Example(run_id, path, item.line))
+            self._enter(life, thread_id, before)
+            self._count(before)
         life.birth = {"created_at": record.get("created_at"), "thread_id": thread_id}
         counts.statuses[status] += 1
         self._step(life, item, status)
-        if isinstance(run_id, str):
-            self._keep(run_id, life, status)
+        self._lives.keep(life)
         return life
 
-    def _step(self, life: _Life, item: Observation, status: Status) -> None:
+    def _enter(self, life: Life, thread_id: Any, instead_of: Life | None = None) -> Life:
+        runs = self._lives.enter(life, thread_id, instead_of)
+        self._counts.runs_per_thread_most = max(self._counts.runs_per_thread_most, runs)
+        return life
+
+    def _step(self, life: Life, item: Observation, status: Status) -> None:
         before, complete = life.point, shows_all(item.source, self._sampling)
         now = Point(status=status, record={"started_at": item.record.get("started_at")}, observed_s=item.observed_s)
         rows: tuple[Transition, ...] = ()
@@ -218,50 +244,35 @@ class Profile:
     def _first(self, item: Observation, now: Point, complete: bool) -> None:
         """A polled run was created queued, whatever it is in its first snapshot."""
         types = tuple(map(type, item.record.values()))
-        layout = layout_of(now.status, tuple(item.record), types, era_of(item.record.get("created_at")))
+        era = era_of(item.record.get("created_at"))
+        layout = layout_of(now.status, tuple(item.record), types, era, columns=item.columns)
         self._counts.generations[span(layout.candidates)] += 1
         if complete:
             return
-        rows = way_between(_BORN, now, self.policy, False, self._skew_s) or ()
-        for row in rows:
-            if row.edge in self.policy.edges:
-                self._counts.edge(row.edge).hidden += 1
+        rows = hidden_before(now, self.policy, self._skew_s)
+        self._counts.take_rows(rows, hidden=True, policy=self.policy)
         self._stays(Times(), rows, None, item)
 
     def _judge(
-        self, life: _Life, before: Point, now: Point, complete: bool, item: Observation
+        self, life: Life, before: Point, now: Point, complete: bool, item: Observation
     ) -> tuple[Transition, ...]:
         """Count a step; the rows that explain it, if it is one."""
-        counts = self._counts
-        pair = (before.status, now.status)
-        if before.status in TERMINAL:
-            if before.status != now.status:
-                self._misfit(life, complete, [pair], item)
+        verdict = judged(before, now, self.policy, complete, self._skew_s)
+        rows = verdict.rows
+        if not verdict.is_step:
             return ()
-        rows = way_between(before, now, self.policy, complete, self._skew_s)
-        found = path_findings(before, now, self.policy, complete, self._skew_s)
-        wrong = any((finding.severity or RULES[finding.code].severity) == "error" for finding in found)
-        if rows == () and not wrong:
-            return ()
-        for row in rows or ():
-            if row.edge in self.policy.edges:
-                edge = counts.edge(row.edge)
-                edge.observed += len(rows or ()) == 1
-                edge.hidden += len(rows or ()) > 1
+        self._counts.take_rows(rows, hidden=len(rows) > 1, policy=self.policy)
         if rows:
             self._stays(life.times, rows, before.record["started_at"], item)
-        if wrong:
-            odd = [row.edge for row in rows or () if row.edge is not None and row.edge not in self.policy.edges]
-            if rows is None and before.status != now.status and (complete or not self._reaches(*pair)):
-                odd = [pair]
-            self._misfit(life, complete, odd, item)
+        if verdict.wrong:
+            self._misfit(life, complete, verdict.undeclared, item)
         else:
-            counts.steps["complete" if complete else "polled"] += 1
-            life.replayed += len(rows or ())
-        return rows or ()
+            self._counts.steps["complete" if complete else "polled"] += 1
+            life.replayed += len(rows)
+        return rows
 
     def _misfit(
-        self, life: _Life, complete: bool, undeclared: Sequence[tuple[Status, Status]], item: Observation
+        self, life: Life, complete: bool, undeclared: Sequence[tuple[Status, Status]], item: Observation
     ) -> None:
         counts = self._counts
         counts.steps["complete" if complete else "polled"] += 1
@@ -271,9 +282,6 @@ class Profile:
         life.misfits += 1
         for pair in undeclared:
             counts.undeclared.setdefault(pair, Undeclared()).see(life.example._replace(path=self._path, line=item.line))
-
-    def _reaches(self, source: Status, target: Status) -> bool:
-        return any(hidden_steps(self.policy, source, target, restarted) is not None for restarted in (False, True))
 
     def _stays(self, times: Times, rows: Sequence[Transition], started_at: Any, item: Observation) -> None:
         for stay in times.stays(rows, started_at, item):
@@ -289,44 +297,15 @@ class Profile:
             if is_seconds(stamp):
                 self._counts.at(stamp)
 
-    def _renew(self, run_id: str, life: _Life, example: Example) -> _Life:
-        """The id was given to another run (RE502)."""
-        self._open.pop(run_id, None)
-        self._ended.pop(run_id, None)
-        self._count(life)
-        made = self._open[run_id] = _Life(example)
-        return made
-
-    def _thread(self, thread_id: Any) -> None:
-        if not isinstance(thread_id, str):
-            return
-        runs = self._threads[thread_id] = self._threads.get(thread_id, 0) + 1
-        self._counts.runs_per_thread_most = max(self._counts.runs_per_thread_most, runs)
-        if len(self._threads) > self._forget_after:
-            self._threads.popitem(last=False)
-
-    def _keep(self, run_id: str, life: _Life, status: Status) -> None:
-        if status in TERMINAL:
-            self._open.pop(run_id, None)
-            self._ended[run_id] = life
-            if len(self._ended) > self._forget_after:
-                self._count(self._ended.popitem(last=False)[1])
-        elif run_id in self._ended:
-            self._open[run_id] = self._ended.pop(run_id)
-
     def _close(self) -> None:
-        for life in (*self._ended.values(), *self._open.values()):
+        for life in self._lives.clear():
             self._count(life)
-        self._ended.clear()
-        self._open.clear()
-        self._threads.clear()
         self._path = ""
 
-    def _count(self, life: _Life) -> None:
+    def _count(self, life: Life) -> None:
         counts = self._counts
-        ended = life.point is not None and life.point.status in TERMINAL
         counts.runs += 1
-        counts.runs_ended += ended
+        counts.runs_ended += life.ended
         counts.runs_without_error += life.fits
         counts.replay(life.replayed, life.misfits)
-        counts.variants.add(life.trail, ended, life.example)
+        counts.variants.add(life.trail, life.ended, life.example)

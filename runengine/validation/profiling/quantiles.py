@@ -8,11 +8,12 @@ Source: Masson, Rim, Lee: DDSketch (VLDB 2019), there with the middle of the buc
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from fractions import Fraction
 from math import ceil, floor, log, log10
 from typing import Any, Final
 
-__all__ = ["LEAST_S", "MOST_S", "RELATIVE_ERROR", "Histogram"]
+__all__ = ["LEAST_S", "MOST_S", "RELATIVE_ERROR", "Histogram", "bucket_of"]
 
 RELATIVE_ERROR: Final = 0.01
 """How far a quantile may be from the exact one, as a share of it."""
@@ -79,7 +80,7 @@ class Histogram:
             return
         self.least_s = min(self.least_s, seconds)
         self.most_s = max(self.most_s, seconds)
-        self._buckets[ceil(log(seconds) / _LOG_FACTOR)] += 1
+        self._buckets[bucket_of(seconds)] += 1
 
     def take(self, other: Histogram) -> None:
         """Count everything another has counted.
@@ -92,6 +93,31 @@ class Histogram:
         self.most_s = max(self.most_s, other.most_s)
         self._zeros += other._zeros
         self._buckets.update(other._buckets)
+
+    def kept(self) -> dict[str, Any]:
+        """Everything it has counted, as plain JSON; `taken` reads it."""
+        buckets = [[place, self._buckets[place]] for place in sorted(self._buckets)]
+        return {"n": self.n, "least_s": self.least_s, "most_s": self.most_s, "zeros": self._zeros, "buckets": buckets}
+
+    @classmethod
+    def taken(cls, kept: Mapping[str, Any]) -> Histogram:
+        """What `kept` wrote.
+
+        Raises:
+            KeyError: something is missing.
+            TypeError: something is of another type.
+            ValueError: something is of another length.
+
+        Example:
+            >>> durations = Histogram()
+            >>> durations.add(2)
+            >>> Histogram.taken(durations.kept()) == durations
+            True
+        """
+        made = cls()
+        made.n, made.least_s, made.most_s, made._zeros = (kept[name] for name in ("n", "least_s", "most_s", "zeros"))
+        made._buckets.update(dict(kept["buckets"]))
+        return made
 
     def quantile(self, share: float) -> float:
         """The duration that a share of all durations do not exceed, within `RELATIVE_ERROR`; 0 where there are none.
@@ -126,6 +152,16 @@ class Histogram:
             return None
         shares = {f"p{round(share * 100)}": _short(self.quantile(share)) for share in _SHOWN}
         return {"n": self.n, **shares, "max": _short(self.most_s)}
+
+
+def bucket_of(seconds: float) -> int:
+    """The number of the bucket that a duration from `LEAST_S` to `MOST_S` is counted in.
+
+    Example:
+        >>> bucket_of(1), bucket_of(1.001)
+        (0, 1)
+    """
+    return ceil(log(seconds) / _LOG_FACTOR)
 
 
 def _roundest(least: float, most: float) -> float:

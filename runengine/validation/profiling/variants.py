@@ -8,7 +8,7 @@ says the least and the most. So a profile has some dozens of variants, where run
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from attrs import define, field
@@ -60,6 +60,10 @@ class Example(NamedTuple):
     path: str
     line: int
 
+    def is_before(self, other: Example) -> bool:
+        """Whether it stands before another one in the same recording."""
+        return self.path == other.path and (self.line, self.run_id or "") < (other.line, other.run_id or "")
+
     def as_dict(self) -> dict[str, Any]:
         """The fields as a plain dict."""
         return self._asdict()
@@ -83,6 +87,17 @@ class Trail:
         self._done: list[tuple[Piece, int]] = []
         self._tail: list[Status] = []
         self.cut = False
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for trails that are the same, and stay so whatever comes."""
+        return tuple(self._done), tuple(self._tail), self.cut
+
+    def copy(self) -> Trail:
+        """One that goes on by itself."""
+        made = Trail()
+        made._done, made._tail, made.cut = list(self._done), list(self._tail), self.cut
+        return made
 
     def see(self, status: Status) -> None:
         """Take the next status, which is not the last one."""
@@ -140,7 +155,7 @@ class Variant:
     Attributes:
         runs: How many.
         rounds: Of each tool round the least and the most repeats.
-        example: The first of them.
+        example: The first of them, as it stands in its recording.
 
     Example:
         >>> Variant(1, ((2, 2),), Example("run_1", "a.jsonl", 1)).rounds
@@ -152,8 +167,10 @@ class Variant:
     example: Example
 
     def take(self, other: Variant) -> None:
-        """Count the runs of another, which come after these."""
+        """Count the runs of another: of the same recordings, or of later ones."""
         self.runs += other.runs
+        if other.example.is_before(self.example):
+            self.example = other.example
         pairs = zip(self.rounds, other.rounds, strict=True)
         self.rounds = tuple((min(a, c), max(b, d)) for (a, b), (c, d) in pairs)
 
@@ -184,13 +201,13 @@ class Variants:
     other_runs: int = 0
     _ranks: list[tuple[tuple[Any, ...], Key]] = field(factory=list, init=False, repr=False, eq=False)
 
-    def add(self, trail: Trail, ended: bool, example: Example) -> None:
-        """Count one run."""
+    def add(self, trail: Trail, ended: bool, example: Example, runs: int = 1) -> None:
+        """Count a run, or several that went the same way, the first of which is the example."""
         pieces, rounds = trail.folded()
-        self._put((pieces, ended, trail.cut), Variant(1, tuple((n, n) for n in rounds), example))
+        self._put((pieces, ended, trail.cut), Variant(runs, tuple((n, n) for n in rounds), example))
 
     def take(self, other: Variants) -> None:
-        """Count the runs of another, which come after these."""
+        """Count the runs of another: of the same recordings, or of later ones."""
         for key, variant in other.kept.items():
             self._put(key, Variant(variant.runs, variant.rounds, variant.example))
         self.other_runs += other.other_runs
@@ -205,6 +222,32 @@ class Variants:
         if len(self.kept) > self.most:
             # The one left out can never come back: there are always so many that are shorter.
             self.other_runs += self.kept.pop(self._ranks.pop()[1]).runs
+
+    def written(self) -> dict[str, Any]:
+        """Everything it has counted, as plain JSON; `taken` reads it."""
+        return {
+            "most": self.most,
+            "other_runs": self.other_runs,
+            "kept": [
+                [[list(piece) for piece in pieces], ended, cut, each.runs, each.rounds, list(each.example)]
+                for (pieces, ended, cut), each in self.kept.items()
+            ],
+        }
+
+    @classmethod
+    def taken(cls, kept: Mapping[str, Any]) -> Variants:
+        """What `written` wrote.
+
+        Raises:
+            KeyError: something is missing.
+            TypeError: something is of another type.
+            ValueError: something is of another length.
+        """
+        made = cls(kept["most"], other_runs=kept["other_runs"])
+        for pieces, ended, cut, runs, rounds, example in kept["kept"]:
+            key = tuple(Piece(tuple(statuses), repeats) for statuses, repeats in pieces), ended, cut
+            made._put(key, Variant(runs, tuple((least, most) for least, most in rounds), Example(*example)))
+        return made
 
     def as_list(self) -> list[dict[str, Any]]:
         """The variants as reports carry them, the most frequent first."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from attrs import evolve, frozen
 
 from runengine.dialects.wire import NotJSON, decode
-from runengine.validation.observations import Companion, Item, Observation, Passed, Submitted, Unreadable
+from runengine.validation.observations import Companion, Item, LeftOut, Observation, Passed, Submitted, Unreadable
 from runengine.validation.readers.envelopes import RUN_OBJECTS, http_seconds, items_of, refusal_of
 from runengine.validation.readers.json_lines import GIVE_UP_AFTER
 from runengine.validation.readers.sse import read_event_stream
@@ -357,4 +357,4 @@ def _streamed(exchange: Exchange, item: Item, around: dict[str, Any]) -> Item:
         # No time: the stream's Date is its start, and says only that this was seen no earlier.
         said = around if item.event is None else {**around, "event": item.event}
         return item._replace(line=line, envelope=said)
-    return item._replace(line=line) if isinstance(item, Companion) else evolve(item, line=line)
+    return item._replace(line=line) if isinstance(item, Companion | LeftOut) else evolve(item, line=line)

@@ -23,7 +23,17 @@ from runengine.validation.readers.reader import Head, Reader, Recorded
 from runengine.validation.readers.registry import AUTO, DATABASE_READERS, FILE_READERS
 from runengine.validation.readers.unpacking import Unpacking, packing_of, plain_name
 
-__all__ = ["LAYERS_MAX", "STANDARD_INPUT", "SUFFIXES", "Watched", "expand", "items_in", "open_input", "read_items"]
+__all__ = [
+    "LAYERS_MAX",
+    "STANDARD_INPUT",
+    "SUFFIXES",
+    "Watched",
+    "expand",
+    "form_of",
+    "items_in",
+    "open_input",
+    "read_items",
+]
 
 SUFFIXES: Final = tuple(dict.fromkeys(suffix for reader in FILE_READERS.values() for suffix in reader.suffixes))
 """Files taken from a folder, packed or not."""
@@ -109,6 +119,33 @@ def open_input(path: str) -> Iterator[BinaryIO]:
         raise TraceUnreadable(masked(path), 0, 0, f"{error.strerror or error}{known}") from None
     with file:
         yield file
+
+
+def form_of(path: str, reader: str = AUTO) -> str | None:
+    """Name of the reader that a plain file calls for; None where it is packed, no file, or another document.
+
+    Args:
+        path: As `expand` gives it.
+        reader: Name of a reader, or `auto`.
+
+    Raises:
+        TraceUnreadable: it cannot be opened.
+
+    Example:
+        >>> form_of("-") is None
+        True
+    """
+    if path == STANDARD_INPUT or is_database_url(path) or reader in DATABASE_READERS or not Path(path).is_file():
+        return None
+    with open_input(path) as file:
+        start = _begun(file).peek(_SNIFF)[:_SNIFF]
+        if packing_of(start) is not None or start.startswith(_SQLITE):
+            return None
+        if reader != AUTO:
+            return reader
+        head = Head(name=path, start=start)
+        chosen = next(known for known in FILE_READERS.values() if known.recognises(head))
+        return None if isinstance(path, Found) and _is_other(path, head, chosen) else chosen.name
 
 
 def read_items(path: str, file: BinaryIO, skim: Skimming | None = None, reader: str = AUTO) -> Iterator[Item]:

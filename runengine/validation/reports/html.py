@@ -115,9 +115,10 @@ class HtmlReport:
                 "others; the counts above are of all."
             )
         elif kept.runs < summary.runs and self._timelines.paths:
+            later = f"{count_of(self._options.forget_after, 'item')} of the recording"
             yield (
-                f"{counted_runs} counted and {kept.runs:,} listed: a run that comes back after "
-                f"{self._options.forget_after:,} others ended is counted again, and stands in the list once."
+                f"{counted_runs} counted and {kept.runs:,} listed: a run that comes back after {later} is counted "
+                "again, and stands in the list once."
             )
         elif kept.runs > summary.runs:
             yield (

@@ -7,6 +7,7 @@ when, the run arrives in in_progress. Source: FACTS §6.1, B2, B3, B4; DESIGN §
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any, Final
 
 from attrs import frozen
@@ -27,6 +28,7 @@ __all__ = [
     "event_findings",
     "path_findings",
     "same_findings",
+    "status_findings",
     "way_between",
 ]
 
@@ -59,6 +61,28 @@ class Point:
     record: dict[str, Any]
     observed_s: float | None = None
     tells_start: bool = True
+
+
+def status_findings(record: dict[str, Any]) -> Iterator[Finding]:
+    """RE105, RE307 or RE308, of a record whose status is none of the nine.
+
+    Args:
+        record: It.
+
+    Example:
+        >>> [(f.code, f.hint) for f in status_findings({"status": "canceled"})]
+        [('RE105', 'did you mean cancelled?')]
+    """
+    status = record.get("status")
+    known = ", ".join(STATUSES)
+    if "status" not in record:
+        yield Finding("RE307", "status", known, "the key status is missing", found=None)
+    elif not isinstance(status, str):
+        yield Finding("RE308", "status", "string", "status is no string")
+    else:
+        near = get_close_matches(status[:80], STATUSES, n=1)
+        hint = f"did you mean {near[0]}?" if near else None
+        yield Finding("RE105", "status", known, f"{status[:80]!r} is no status of a run", hint=hint)
 
 
 def birth_findings(status: str, created: bool) -> Iterator[Finding]:

@@ -15,13 +15,23 @@ from runengine.core.slots import Slot, slots_of
 from runengine.core.words import NESTED_EXTRAS, RANGES, WORDS
 from runengine.validation.findings import Finding
 
-__all__ = ["field_findings", "payload_findings", "same_json"]
+__all__ = [
+    "LOOKED_INTO",
+    "METADATA_KEY",
+    "METADATA_PAIRS",
+    "METADATA_VALUE",
+    "field_findings",
+    "payload_findings",
+    "same_json",
+]
 
-_METADATA_PAIRS: Final = 16
-_METADATA_KEY: Final = 64
-_METADATA_VALUE: Final = 512
+METADATA_PAIRS: Final = 16
+METADATA_KEY: Final = 64
+METADATA_VALUE: Final = 512
 _STRING_MAP_FIRST: Final = 13
-_LOOKED_INTO: Final = ("object", *(n for n, f in FIELDS.items() if f.role in ("payload", "request", "metadata")))
+
+LOOKED_INTO: Final = ("object", *(n for n, f in FIELDS.items() if f.role in ("payload", "request", "metadata")))
+"""The fields that `payload_findings` looks into."""
 
 Candidates = tuple[int, ...]
 
@@ -51,7 +61,7 @@ def payload_findings(
         >>> [f.code for f in payload_findings({"usage": usage}, (16,), lambda name: True)]
         ['RE304']
     """
-    for name in _LOOKED_INTO:
+    for name in LOOKED_INTO:
         value = record.get(name)
         if value is not None and changed(name):
             yield from field_findings(name, value, candidates)
@@ -209,18 +219,18 @@ def _call_ids(action: Any) -> Iterator[Finding]:
 def _metadata(metadata: Any, candidates: Candidates) -> Iterator[Finding]:
     if type(metadata) is not dict:
         return
-    if len(metadata) > _METADATA_PAIRS:
+    if len(metadata) > METADATA_PAIRS:
         message = f"metadata has {len(metadata)} pairs"
-        yield Finding("RE306", "metadata", f"at most {_METADATA_PAIRS} pairs", message, found=f"{len(metadata)} pairs")
+        yield Finding("RE306", "metadata", f"at most {METADATA_PAIRS} pairs", message, found=f"{len(metadata)} pairs")
     strings_only = all(g >= _STRING_MAP_FIRST for g in candidates)
     for key, value in metadata.items():
         at = f"metadata.{key[:80]}"
-        if len(key) > _METADATA_KEY:
+        if len(key) > METADATA_KEY:
             message = f"a key of metadata has {len(key)} characters"
-            yield Finding("RE306", at, f"at most {_METADATA_KEY} characters", message, found=key)
-        if type(value) is str and len(value) > _METADATA_VALUE:
+            yield Finding("RE306", at, f"at most {METADATA_KEY} characters", message, found=key)
+        if type(value) is str and len(value) > METADATA_VALUE:
             message = f"{at} has {len(value)} characters"
-            yield Finding("RE306", at, f"at most {_METADATA_VALUE} characters", message, found=value)
+            yield Finding("RE306", at, f"at most {METADATA_VALUE} characters", message, found=value)
         elif type(value) is not str and strings_only:
             yield Finding("RE308", at, "string", f"{at} is no string", found=value)
 

@@ -43,7 +43,7 @@ def key_of(value: Any) -> int:
 
 def _named(item: Item) -> tuple[int, int]:
     """Keys of the run and the thread that an item is about."""
-    record = (native(item, "auto") if isinstance(item, Observation) else item).record if hasattr(item, "record") else {}
+    record: dict[str, Any] = getattr(native(item, "auto") if isinstance(item, Observation) else item, "record", {})
     run = getattr(item, "run_id", None) or record.get("id" if isinstance(item, Observation) else "run_id")
     thread = getattr(item, "thread_id", None) or record.get("thread_id")
     run, thread = (key_of(each) if isinstance(each, str) else 0 for each in (run, thread))
@@ -140,6 +140,6 @@ def sieved(items: Sequence[Item], cuts: Sequence[int], **options: Any) -> tuple[
 
 def part_of(batch: Batch, chosen: np.ndarray[Any, Any]) -> Batch:
     """Some places of a batch."""
-    columns = {each.name: getattr(batch, each.name) for each in fields(Batch) if each.name != "total"}
-    chosen_columns = {name: None if column is None else column[chosen] for name, column in columns.items()}
-    return Batch(total=batch.total, **chosen_columns)
+    columns: dict[str, Any] = {each.name: getattr(batch, each.name) for each in fields(Batch) if each.name != "total"}
+    some: dict[str, Any] = {name: None if each is None else each[chosen] for name, each in columns.items()}
+    return Batch(total=batch.total, **some)

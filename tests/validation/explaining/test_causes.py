@@ -21,8 +21,8 @@ from runengine.validation import RULES, Checker, Violation
 from runengine.validation.explaining.causes import EXPLAINED, cause_of, explained, without_repair
 from runengine.validation.explaining.foreign import UNWRITTEN
 from runengine.validation.findings import Finding
-from runengine.validation.memory import ODD, Seen
 from runengine.validation.observations import Observation
+from runengine.validation.seen import ODD, Seen
 from tests import samples
 from tests.recall.files import said_of, written
 from tests.recall.worlds import VIEWS, WORLDS, recordings

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from runengine.core import POLICIES, STATUSES, policy_named
 from runengine.core.table import Policy
 from runengine.validation.explaining.repair import COSTS, OBSERVATIONS_MAX, Edit, Repair, repair
-from runengine.validation.memory import Mark
+from runengine.validation.seen import Mark
 from tests import naive
 
 MUST = ("in_progress", "requires_action", "completed", "incomplete")
