@@ -149,6 +149,14 @@ def sift(
 
     Returns:
         What was found out, or None where it was not gone on with.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> class Nothing:
+        ...     in_threads, pieces = True, ()
+        >>> sifted = sift(Nothing(), Compiled.of(Options()), Pool(1))
+        >>> len(sifted.suspects.runs), sifted.close()
+        (0, None)
     """
     held = SpooledTemporaryFile(max_size=_HELD_BYTES, prefix="runengine-")  # noqa: SIM115 - the caller closes it
     sifter = Sifter(compiled, memory_max, pool.ahead)

@@ -51,6 +51,10 @@ def session_of(master: str) -> SparkSession:
     Raises:
         MissingExtra: pyspark is not installed.
         TraceUnreadable: no session can be had there.
+
+    Example:
+        >>> session_of("local[2]").version  # doctest: +SKIP
+        '4.3.0'
     """
     try:
         from pyspark.sql import SparkSession
@@ -138,6 +142,11 @@ def check_paths(
     Raises:
         MissingExtra: pyspark is not installed.
         TraceUnreadable: no session can be had; an address leads nowhere; or findings cannot be written.
+
+    Example:
+        >>> violations, summary = check_paths(["a.parquet"], Options(), "local[2]")  # doctest: +SKIP
+        >>> summary.runs  # doctest: +SKIP
+        2
     """
     spark = session_of(master)
     archive = Archive(summary=Summary() if summary is None else summary)

@@ -61,6 +61,15 @@ def chosen(told: Told, suspects: Suspects | None, batches: Iterable[Any]) -> Ite
         told: What the worker is told.
         suspects: Who is suspect; None for all.
         batches: Record batches as `fragments` takes them.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> stamps = {"created_at": [5], "started_at": pa.array([None], pa.int64())}
+        >>> record = {"id": ["r"], "thread_id": ["t"], "status": ["queued"], **stamps}
+        >>> told = Told.of(Options(), pa.record_batch(record).schema, True)
+        >>> rows = pa.record_batch({**record, "runengine_path": ["a"], "runengine_row": [7]})
+        >>> [each.num_rows for known in (Suspects(), None) for each in chosen(told, known, [rows])]
+        [1]
     """
     for part in parts(batches, told.in_files):
         run, thread = (scoped(keys, part.scope) for keys in told.keys(part.rows))
@@ -79,6 +88,16 @@ def judged(told: Told, batches: Iterable[Any]) -> Iterator[Any]:
     Args:
         told: What the worker is told.
         batches: Record batches as `chosen` yields them, whole threads of them.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> stamps = {"created_at": [5], "started_at": pa.array([None], pa.int64())}
+        >>> record = {"id": ["r"], "thread_id": ["t"], "status": ["queue"], **stamps}
+        >>> told = Told.of(Options(), pa.record_batch(record).schema, True)
+        >>> rows = pa.record_batch({**record, "runengine_path": ["a"], "runengine_row": [7]})
+        >>> *found, counted = judged(told, chosen(told, None, [rows]))
+        >>> [(each.column("code").to_pylist(), each.column("line").to_pylist()) for each in (*found, counted)]
+        [(['RE105'], [8]), ([None], [None])]
     """
     options = told.options
     checker, report, told_of = Checker(options), _Report(), _Fed(told)

@@ -66,6 +66,10 @@ class Checked:
     Attributes:
         findings: The violations, a row each, `found` as JSON text; kept by Spark until `close`.
         summary: The counts, as `runengine check` prints them.
+
+    Example:
+        >>> check_frame(spark.read.parquet("a.parquet"), Options()).summary.runs  # doctest: +SKIP
+        2
     """
 
     findings: DataFrame
@@ -95,6 +99,10 @@ class Sieved:
     Attributes:
         suspects: Who is suspect; None where that is taken to be everybody.
         counts: Counts of all rows that need no word by themselves.
+
+    Example:
+        >>> Sieved(suspects=None, counts=Counts(runs=2)).counts.runs
+        2
     """
 
     suspects: Suspects | None
@@ -111,6 +119,10 @@ def placed(df: DataFrame, names: list[str], order: str | None) -> DataFrame:
 
     Raises:
         ValueError: rows have no place in a file of Parquet, or the column has no order that is known here.
+
+    Example:
+        >>> placed(spark.read.parquet("a.parquet"), ["id", "status"], None).columns  # doctest: +SKIP
+        ['id', 'status', 'runengine_path', 'runengine_row']
     """
     f = functions_of(df)
     columns = [f.col(f"`{name}`") for name in names]
@@ -153,6 +165,9 @@ def sieve(rows: DataFrame, told: Told, partitions: int | None) -> DataFrame:
         rows: From `placed`.
         told: What workers are told.
         partitions: Into how many partitions fragments go; as many as Spark finds fitting where None.
+
+    Example:
+        >>> sieve(placed(df, told.plan.names, None), told, None).explain()  # doctest: +SKIP
     """
     made = rows.mapInArrow(_worker(fragments, told), FRAGMENTS)
     together = _brought_together(made, partitions, "kind", "key").sortWithinPartitions("kind", "key", "at", "tie")
@@ -205,6 +220,10 @@ def check_frame(
 
     Raises:
         ValueError: no column is for a run, or rows have no order.
+
+    Example:
+        >>> check_frame(spark.read.parquet("a.parquet"), Options()).findings.count()  # doctest: +SKIP
+        7
     """
     schema = schema_of(df)
     if order is not None:

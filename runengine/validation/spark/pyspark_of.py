@@ -16,10 +16,20 @@ _CONNECT: Final = "pyspark.sql.connect"
 
 
 def functions_of(df: DataFrame) -> Any:
-    """The functions on columns."""
+    """The functions on columns.
+
+    Example:
+        >>> functions_of(df).__name__  # doctest: +SKIP
+        'pyspark.sql.functions'
+    """
     return import_module(f"{_CONNECT if type(df).__module__.startswith(_CONNECT) else 'pyspark.sql'}.functions")
 
 
 def schema_of(df: DataFrame) -> pa.Schema:
-    """The columns of a DataFrame as Arrow has them."""
+    """The columns of a DataFrame as Arrow has them.
+
+    Example:
+        >>> schema_of(df).names  # doctest: +SKIP
+        ['id', 'status']
+    """
     return df.limit(0).toArrow().schema

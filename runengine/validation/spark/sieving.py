@@ -142,6 +142,17 @@ def fragment_of(part: Part, batch: Batch, compiled: Compiled, in_files: bool) ->
         batch: Its rows as columns.
         compiled: The tables.
         in_files: Whether rows are ordered by their files.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> stamps = {"created_at": [5], "started_at": pa.array([None], pa.int64())}
+        >>> record = {"id": ["r"], "thread_id": ["t"], "status": ["queued"], **stamps}
+        >>> told = Told.of(Options(), pa.record_batch(record).schema, True)
+        >>> rows = pa.record_batch({**record, "runengine_path": ["a"], "runengine_row": [7]})
+        >>> (part,) = parts([rows], True)
+        >>> batch = told.decoder().batch(pa.Table.from_batches([rows]))
+        >>> fragment_of(part, batch, Compiled.of(told.options), True)[2].first["at"]
+        array([7])
     """
     run, thread = scoped(batch.run, part.scope), scoped(batch.thread, part.scope)
     if in_files:
@@ -172,6 +183,15 @@ def fragments(told: Told, batches: Iterable[Any]) -> Iterator[Any]:
     Args:
         told: What the worker is told.
         batches: Record batches with the columns of the plan, and those of `parts`.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> stamps = {"created_at": [5], "started_at": pa.array([None], pa.int64())}
+        >>> record = {"id": ["r"], "thread_id": ["t"], "status": ["queued"], **stamps}
+        >>> told = Told.of(Options(), pa.record_batch(record).schema, True)
+        >>> rows = pa.record_batch({**record, "runengine_path": ["a"], "runengine_row": [7]})
+        >>> [each.column("kind").to_pylist() for each in fragments(told, [rows])]
+        [[0], [1], [4]]
     """
     compiled = Compiled.of(told.options)
     decoder = told.decoder()
@@ -194,6 +214,15 @@ def merged(told: Told, batches: Iterable[Any]) -> Iterator[Any]:
     Args:
         told: What the worker is told.
         batches: Record batches of `FRAGMENTS`.
+
+    Example:
+        >>> from runengine.validation.summary import Options
+        >>> stamps = {"created_at": [5], "started_at": pa.array([None], pa.int64())}
+        >>> record = {"id": ["r"], "thread_id": ["t"], "status": ["queued"], **stamps}
+        >>> told = Told.of(Options(), pa.record_batch(record).schema, True)
+        >>> rows = pa.record_batch({**record, "runengine_path": ["a"], "runengine_row": [7]})
+        >>> [each.column("kind").to_pylist() for each in merged(told, fragments(told, [rows]))]
+        [[4]]
     """
     compiled = Compiled.of(told.options)
     chains = {RUN: Chain(RUN, compiled), THREAD: Chain(THREAD, compiled)}

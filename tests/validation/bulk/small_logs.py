@@ -149,8 +149,9 @@ def _logs(draw: DrawFn, rows_max: int) -> list[Item]:
         if what in ("on", "end"):
             for _ in range(3 if what == "end" else 1):
                 onward = lives[run].onward(mood.policy)
-                ends = tuple(status for status in onward if status in TERMINAL)
-                lives[run].on(draw(_of(ends if what == "end" and ends else onward)), draw(_of(mood.waits)))
+                ends: tuple[Status, ...] = tuple(each for each in onward if each in TERMINAL)
+                status: Status = draw(_of(ends if what == "end" and ends else onward))
+                lives[run].on(status, draw(_of(mood.waits)))
         record = lives[run].record
         if what == "wrong":
             record = {**record, **dict([draw(st.sampled_from(_WRONG))])}
