@@ -142,10 +142,10 @@ class Fragment:
 
     Attributes:
         items: How many items it has.
-        first: The first row of each run (`ROW`), by key.
+        first: The first row of each run (`ROW`), by key; in a fragment for a prefix in no order.
         last: The last row of each run (`ROW`), in the order of `first`; in a fragment for a prefix, of those alone that
             are remembered at its end.
-        begins: The first run of each thread (`TURN`), by key.
+        begins: The first run of each thread (`TURN`), by key; in a fragment for a prefix in no order.
         ends: The last run of each thread (`TURN`), in the order of `begins`; in a fragment for a prefix as of `last`.
         suspects: Who is suspect for what the piece shows.
         counts: What was counted, each run and thread of the piece as a new one.
@@ -190,11 +190,15 @@ class Fragment:
         if prefix:
             over = compiled.terminal[rows.status[end_of]]
             end_of = end_of[~forgotten(over, rows.at[end_of], np.array([batch.total]), compiled)]
+        last = row_table(run, thread, rows, end_of)
+        if not prefix:
+            order = np.argsort(first["run"])
+            first, last = first[order], last[order]
         beside = bad[1:] & linked[1:]
         return cls(
             items=batch.total,
             first=first,
-            last=row_table(run, thread, rows, end_of),
+            last=last,
             begins=lane.begins,
             ends=lane.ends,
             suspects=Suspects.of(

@@ -9,17 +9,57 @@ from numpy.typing import NDArray
 
 from runengine.validation.bulk.batch import Bools, Ints, Keys
 
-__all__ = ["Table", "among", "by_key", "joined", "met", "union"]
+__all__ = ["Table", "among", "by_key", "grouped", "joined", "met", "union"]
 
 Table = NDArray[Any]
 
 
-def by_key(keys: Keys, places: Ints | None, below: int) -> Ints:
+def grouped(keys: Keys) -> Ints:
+    """The order of some rows by groups of one key, the groups in the order of their first rows.
+
+    Args:
+        keys: Their keys.
+
+    Returns:
+        Indices into `keys`.
+
+    Example:
+        >>> grouped(np.array([9, 2, 9], np.uint64))
+        array([0, 2, 1])
+    """
+    n = len(keys)
+    bits, low = _halves(n)
+    packed = keys & ~low
+    packed |= np.arange(n, dtype=np.uint64)
+    packed.sort()
+    order, high = packed & low, packed >> bits
+    first = np.ones(n, np.bool_)
+    first[1:] = high[1:] != high[:-1]
+    starts = np.flatnonzero(first)
+    lead = np.repeat(order[starts], np.diff(np.append(starts, n)))
+    packed = (lead << bits) | order
+    packed.sort()
+    order, lead = packed & low, packed >> bits
+    places = order.view(np.int64)
+    found = keys[places]
+    if bool(((lead[1:] == lead[:-1]) & (found[1:] != found[:-1])).any()):  # the high halves of two keys are alike
+        _, starts, whose = np.unique(keys, return_index=True, return_inverse=True)
+        return np.argsort(starts[whose], kind="stable")
+    return places
+
+
+def _halves(n: int) -> tuple[np.uint64, np.uint64]:
+    """How many bits a number below n takes, and a mask of them."""
+    bits = np.uint64(max(n, 1).bit_length())
+    return bits, (np.uint64(1) << bits) - np.uint64(1)
+
+
+def by_key(keys: Keys, places: Ints, below: int) -> Ints:
     """The order of some rows by key, and by place where keys are equal.
 
     Args:
         keys: Their keys.
-        places: A number of each row, no two alike; where they stand, if None.
+        places: A number of each row, no two alike.
         below: More than the greatest of them.
 
     Returns:
@@ -29,20 +69,17 @@ def by_key(keys: Keys, places: Ints | None, below: int) -> Ints:
         >>> by_key(np.array([9, 2, 9], np.uint64), np.array([2, 1, 0]), 3)
         array([1, 2, 0])
     """
-    bits = np.uint64(max(int(below), 1).bit_length())
-    low = (np.uint64(1) << bits) - np.uint64(1)
+    bits, low = _halves(below)
     packed = keys & ~low
-    packed |= np.arange(len(keys), dtype=np.uint64) if places is None else places.view(np.uint64)
+    packed |= places.view(np.uint64)
     packed.sort()
-    order = (packed & low).view(np.int64)
-    if places is not None:
-        index = np.empty(int(below) + 1, np.int64)
-        index[places] = np.arange(len(keys))
-        order = index[order]
+    index = np.empty(below + 1, np.int64)
+    index[places] = np.arange(len(keys))
+    order = index[(packed & low).view(np.int64)]
     high = packed >> bits
     # The high halves of two keys may be alike.
     if bool(((high[1:] == high[:-1]) & (keys[order[1:]] != keys[order[:-1]])).any()):
-        return np.argsort(keys, kind="stable") if places is None else np.lexsort((places, keys))
+        return np.lexsort((places, keys))
     return order
 
 

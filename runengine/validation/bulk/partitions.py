@@ -87,7 +87,8 @@ def size_of(fragment: Fragment) -> int:
         >>> size_of(Fragment.of(odd, Compiled.of(Options())))
         16
     """
-    held = (*_tables(fragment), fragment.suspects.runs, fragment.suspects.threads)
+    tables = (fragment.first, fragment.last, fragment.begins, fragment.ends)
+    held = (*tables, fragment.suspects.runs, fragment.suspects.threads)
     return sum(each.nbytes for each in held)
 
 
@@ -109,7 +110,8 @@ def parted(table: Table, keys: Span) -> list[Table]:
 
 
 def _tables(fragment: Fragment) -> tuple[Table, ...]:
-    return fragment.first, fragment.last, fragment.begins, fragment.ends
+    runs = joined("run", fragment.first), joined("run", fragment.last)
+    return *runs, joined("thread", fragment.begins), joined("thread", fragment.ends)
 
 
 class Sifter:

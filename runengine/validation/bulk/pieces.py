@@ -10,7 +10,7 @@ from runengine.core.statuses import STATUSES
 from runengine.validation.bulk.batch import NONE, Batch, Bools, Ints, Keys
 from runengine.validation.bulk.compiled import Compiled
 from runengine.validation.bulk.kernel import Rows, Turns, filled, follows, in_turn, seen_in_time, stamps_fit
-from runengine.validation.bulk.keyed import Table, by_key
+from runengine.validation.bulk.keyed import Table, grouped
 from runengine.validation.bulk.tables import turn_table
 
 __all__ = ["Judged", "Lanes", "Stays", "by_run", "edges_of", "forgotten", "judged", "lanes", "stays"]
@@ -84,15 +84,17 @@ class Lanes(NamedTuple):
 def by_run(batch: Batch) -> tuple[Keys, Keys, Rows]:
     """The rows of a batch that are not odd, run by run, each run's in the order of the recording: keys and rows.
 
+    The runs are in the order of their first rows, so that what stands together in the recording is read together.
+
     Example:
         >>> by_run(Batch.of_odd(np.array([7], np.uint64), np.array([9], np.uint64)))[0]
         array([], dtype=uint64)
     """
     if batch.odd.any():
         plain = np.flatnonzero(~batch.odd)
-        order = plain[by_key(batch.run[plain], batch.at[plain], batch.total)]
+        order = plain[grouped(batch.run[plain])]
     else:
-        order = by_key(batch.run, None if len(batch) == batch.total else batch.at, batch.total)
+        order = grouped(batch.run)
     columns = {name: _in_order(getattr(batch, name), order) for name in Rows._fields if name != "deadline"}
     return batch.run[order], batch.thread[order], Rows(**columns, deadline=columns["expires"])
 
@@ -223,11 +225,13 @@ def lanes(piece: Stays, total: int, compiled: Compiled, prefix: bool) -> Lanes:
         >>> lanes(Stays(key, key, turns), 1, Compiled.of(Options()), False).counted
         1
     """
-    order = by_key(piece.thread, piece.turns.begun_at, total)
+    order = grouped(piece.thread)  # the stays of a thread in the order in which they began
     thread, created = piece.thread[order], piece.turns.created[order]
     same = thread[1:] == thread[:-1]
     if bool((same & (created[1:] < created[:-1])).any()):
         order = np.lexsort((piece.turns.created, piece.thread))
+        thread = piece.thread[order]
+        same = thread[1:] == thread[:-1]
     run, turns = piece.run[order], Turns._make(column[order] for column in piece.turns)
     before, now = (Turns._make(column[part] for column in turns) for part in (slice(None, -1), slice(1, None)))
     gone = same & forgotten(before.over, before.last_at, now.begun_at, compiled)
@@ -237,9 +241,11 @@ def lanes(piece: Stays, total: int, compiled: Compiled, prefix: bool) -> Lanes:
     ends = np.flatnonzero(np.roll(first, -1))
     if prefix:
         ends = ends[~forgotten(turns.over[ends], turns.last_at[ends], np.array([total]), compiled)]
+    tables = [turn_table(thread, run, turns, places) for places in (np.flatnonzero(first), ends)]
+    begins, ends_of = tables if prefix else (table[np.argsort(table["thread"])] for table in tables)
     return Lanes(
-        begins=turn_table(thread, run, turns, np.flatnonzero(first)),
-        ends=turn_table(thread, run, turns, ends),
+        begins=begins,
+        ends=ends_of,
         counted=int(first.sum()) + int(gone.sum()),
         runs=np.concatenate([run[bad], run[bad + 1]]),
         threads=thread[bad],

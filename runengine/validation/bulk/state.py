@@ -64,6 +64,7 @@ class Sieve:
         self._threads: Table = np.zeros(0, _THREAD)
         self._suspects = [Suspects()]
         self._apart = False
+        self._begun = 0
         self.counts = Counts()
         self.items = 0
 
@@ -113,24 +114,28 @@ class Sieve:
         return Suspects.of(runs, [self._threads["thread"]])
 
     def take(self, fragment: Fragment) -> None:
-        """Take the fragment of the next piece, which is used up."""
-        fragment.shift(self.items)
+        """Take the fragment of the next piece."""
+        self._begun = self.items
         self.items += fragment.items
-        known_at = self._take_runs(fragment)
-        self._take_threads(fragment, known_at)
+        self._take_threads(fragment, *self._take_runs(fragment))
         self._suspects.append(fragment.suspects)
         self.counts += fragment.counts
 
-    def _take_runs(self, piece: Fragment) -> Ints:
-        """Take the runs of a piece; where each was seen last before it, or -1."""
+    def _take_runs(self, piece: Fragment) -> tuple[Keys, Ints]:
+        """Take the runs of a piece: their keys, in order, and where each was seen last before it, or -1."""
         first, last, compiled = piece.first, piece.last, self._compiled
         known_at, run = np.full(len(first), -1, np.int64), np.ascontiguousarray(first["run"])
+        order = np.argsort(run)
+        run = run[order]
         here, there = met(self._open["run"], run)
+        there = order[there]
         before = self._open[here]
-        seams = run_seams(before, first[there], compiled)
+        after = self._moved(first[there])
+        seams = run_seams(before, after, compiled)
         known_at[there] = before["at"]
         ended_here, ended_there = met(self._ended["run"], run)
-        ended, again = self._ended[ended_here], first[ended_there]
+        ended_there = order[ended_there]
+        ended, again = self._ended[ended_here], self._moved(first[ended_there])
         at = _position(ended["at"], self.items)
         linked = ~forgotten(np.ones(len(at), np.bool_), at, again["at"], compiled)
         known_at[ended_there[linked]] = at[linked]
@@ -140,15 +145,22 @@ class Sieve:
         left = self._left(ended["lane"][wrong])
         fresh = unlike_usual(first[(known_at < 0) & (first["expires"] == NONE)], compiled)
         self._suspects += [seams.suspects, Suspects.of([bad["run"]], [bad["thread"], left]), fresh]
-        self.counts -= seam_counts(before, first[there], seams.linked, np.zeros(0, np.bool_))
+        self.counts -= seam_counts(before, after, seams.linked, np.zeros(0, np.bool_))
         self.counts -= Counts(runs=int(linked.sum()))
+        last = self._moved(last[np.argsort(last["run"])])
         mine, still = met(before["run"], last["run"])
         last[still] = known_before(last[still], before[mine], seams.linked[mine])
         over = compiled.terminal[last["status"]]
         self._open = joined("run", np.delete(self._open, here), last[~over])
         kept = np.delete(self._ended, ended_here)
         self._ended = joined("run", kept[self._lately(kept["at"])], self._kept_end(last[over]))
-        return known_at
+        return run, known_at[order]
+
+    def _moved(self, table: Table) -> Table:
+        """Rows of the piece that is taken, or stays, which nobody else has, at their positions in the log."""
+        for name in {"at", "begun_at", "last_at"}.intersection(table.dtype.names or ()):
+            table[name] += self._begun
+        return table
 
     def _left(self, lanes: NDArray[np.uint32]) -> Keys:
         """The threads that such runs were on; of one that is apart, by the last 32 bits of their keys alone."""
@@ -165,12 +177,14 @@ class Sieve:
         table["observed"] = np.clip(np.nan_to_num(np.ceil(last["observed"])), 0, _BITS - 1)
         return table
 
-    def _take_threads(self, piece: Fragment, known_at: Ints) -> None:
-        here, there = met(self._threads["thread"], piece.begins["thread"])
-        before, begins = self._threads[here], piece.begins[there]
+    def _take_threads(self, piece: Fragment, run: Keys, known_at: Ints) -> None:
+        thread = np.ascontiguousarray(piece.begins["thread"])
+        order = np.argsort(thread)
+        here, there = met(self._threads["thread"], thread[order])
+        before, begins = self._threads[here], self._moved(piece.begins[order[there]])
         at, over = _position(before["at"], self.items), (before["flags"] & _OVER) > 0
         gone = forgotten(over, at, begins["begun_at"], self._compiled)
-        same = known_at[np.searchsorted(piece.first["run"], begins["run"])] == at
+        same = known_at[np.searchsorted(run, begins["run"])] == at
         until = before["until"].astype(np.int64)
         created = until - ((before["flags"] & _LASTED) > 0)
         untold = np.full(len(at), np.nan)
@@ -181,7 +195,7 @@ class Sieve:
         self.counts -= Counts(threads=int((~gone).sum()))
         kept = np.delete(self._threads, here)
         kept = kept[((kept["flags"] & _OVER) == 0) | self._lately(kept["at"])]
-        self._threads = joined("thread", kept, _thread_table(piece.ends))
+        self._threads = joined("thread", kept, _thread_table(self._moved(piece.ends.copy())))
 
     def _lately(self, at: Keys) -> Bools:
         lately: Bools = self.items - _position(at, self.items) <= self._compiled.forget_after
