@@ -189,7 +189,7 @@ class Fragment:
         first["deadline"], first["several"] = rows.deadline[end_of], end_of > begin[new]
         if prefix:
             over = compiled.terminal[rows.status[end_of]]
-            end_of = end_of[~forgotten(over, rows.at[end_of], np.array([batch.total]), compiled)]
+            end_of = end_of[~forgotten(over, rows.at[end_of], np.array([batch.total - 1]), compiled)]
         last = row_table(run, thread, rows, end_of)
         if not prefix:
             order = np.argsort(first["run"])

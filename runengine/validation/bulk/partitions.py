@@ -280,7 +280,7 @@ class _Log:
         self._suspects.append(seams.suspects)
         self._counts -= Counts(threads=int(seams.linked.sum()))
         left = np.delete(self._turns, here)
-        gone = forgotten(left["over"], left["last_at"], np.array([before + items]), self._compiled)
+        gone = forgotten(left["over"], left["last_at"], np.array([before + items - 1]), self._compiled)
         self._turns = joined("thread", left[~gone], ends)
 
     def kept(self) -> tuple[Table, Table, Table]:
@@ -291,7 +291,9 @@ class _Log:
         return Through(self.items, _all([*self._suspects, self._runs.suspects()]), counts, remembered)
 
     def remembered(self) -> Suspects:
-        return self._runs.remembered() | Suspects.of([], [self._turns["thread"]])
+        turns = self._turns
+        gone = forgotten(turns["over"], turns["last_at"], np.array([self.items - 1]), self._compiled)
+        return self._runs.remembered() | Suspects.of([], [turns["thread"][~gone]])
 
 
 def _later(turns: Table, by: int) -> Table:

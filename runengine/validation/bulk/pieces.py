@@ -240,7 +240,7 @@ def lanes(piece: Stays, total: int, compiled: Compiled, prefix: bool) -> Lanes:
     first[1:] = ~same
     ends = np.flatnonzero(np.roll(first, -1))
     if prefix:
-        ends = ends[~forgotten(turns.over[ends], turns.last_at[ends], np.array([total]), compiled)]
+        ends = ends[~forgotten(turns.over[ends], turns.last_at[ends], np.array([total - 1]), compiled)]
     tables = [turn_table(thread, run, turns, places) for places in (np.flatnonzero(first), ends)]
     begins, ends_of = tables if prefix else (table[np.argsort(table["thread"])] for table in tables)
     return Lanes(

@@ -15,8 +15,9 @@ from runengine.validation.bulk.batch import NONE, Bools, Ints, Keys
 from runengine.validation.bulk.compiled import Compiled
 from runengine.validation.bulk.counts import Counts
 from runengine.validation.bulk.fragments import Fragment, Suspects, known_before, run_seams, seam_counts, unlike_usual
+from runengine.validation.bulk.held import Held
 from runengine.validation.bulk.kernel import Turns, in_turn
-from runengine.validation.bulk.keyed import Table, joined, met
+from runengine.validation.bulk.keyed import Table, met
 from runengine.validation.bulk.pieces import forgotten
 from runengine.validation.bulk.tables import ROW, TURN, turns_of
 
@@ -59,9 +60,9 @@ class Sieve:
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
-        self._open: Table = np.zeros(0, ROW)
-        self._ended: Table = np.zeros(0, _ENDED)
-        self._threads: Table = np.zeros(0, _THREAD)
+        self._open = Held("run", np.zeros(0, ROW))
+        self._ended = Held("run", np.zeros(0, _ENDED))
+        self._threads = Held("thread", np.zeros(0, _THREAD))
         self._suspects = [Suspects()]
         self._apart = False
         self._begun = 0
@@ -84,24 +85,27 @@ class Sieve:
             of_ended: The same.
         """
         sieve = cls(compiled)
-        sieve.items, sieve._open, sieve._ended, sieve._apart = items, of_open, of_ended, True
+        sieve.items, sieve._apart = items, True
+        sieve._open.put(of_open)
+        sieve._ended.put(of_ended)
         return sieve
 
     def kept(self) -> tuple[Table, Table, Table]:
         """What is remembered, each by key: open runs, ended runs, and the last run of each thread (`TURN`)."""
-        at = np.concatenate([self._open["at"], _position(self._ended["at"], self.items)])
-        run = np.concatenate([self._open["run"], self._ended["run"]])[np.argsort(at)]
+        of_open, of_ended, threads = self._open.all(), self._ended.all(), self._threads.all()
+        at = np.concatenate([of_open["at"], _position(of_ended["at"], self.items)])
+        run = np.concatenate([of_open["run"], of_ended["run"]])[np.argsort(at)]
         at.sort()
-        turns = np.zeros(len(self._threads), TURN)
-        turns["thread"] = self._threads["thread"]
-        turns["begun_at"] = turns["last_at"] = _position(self._threads["at"], self.items)
-        turns["over"] = self._threads["flags"] & _OVER
-        turns["until"] = self._threads["until"]
-        turns["created"] = turns["until"] - ((self._threads["flags"] & _LASTED) > 0)
+        turns = np.zeros(len(threads), TURN)
+        turns["thread"] = threads["thread"]
+        turns["begun_at"] = turns["last_at"] = _position(threads["at"], self.items)
+        turns["over"] = threads["flags"] & _OVER
+        turns["until"] = threads["until"]
+        turns["created"] = turns["until"] - ((threads["flags"] & _LASTED) > 0)
         if len(at):
             place = np.minimum(np.searchsorted(at, turns["last_at"]), len(at) - 1)
             turns["run"] = np.where(at[place] == turns["last_at"], run[place], 0)
-        return self._open, self._ended, turns
+        return of_open, of_ended, turns
 
     def suspects(self) -> Suspects:
         """Who is suspect so far."""
@@ -110,8 +114,9 @@ class Sieve:
 
     def remembered(self) -> Suspects:
         """The runs and threads that are remembered."""
-        runs = [self._open["run"], self._ended["run"]]
-        return Suspects.of(runs, [self._threads["thread"]])
+        of_ended, threads = self._ended.all(), self._threads.all()
+        runs = [self._open.all()["run"], of_ended["run"][self._lately(of_ended)]]
+        return Suspects.of(runs, [threads["thread"][self._in_use(threads)]])
 
     def take(self, fragment: Fragment) -> None:
         """Take the fragment of the next piece."""
@@ -127,15 +132,14 @@ class Sieve:
         known_at, run = np.full(len(first), -1, np.int64), np.ascontiguousarray(first["run"])
         order = np.argsort(run)
         run = run[order]
-        here, there = met(self._open["run"], run)
+        before, there = self._open.take(run)
         there = order[there]
-        before = self._open[here]
         after = self._moved(first[there])
         seams = run_seams(before, after, compiled)
         known_at[there] = before["at"]
-        ended_here, ended_there = met(self._ended["run"], run)
+        ended, ended_there = self._ended.take(run)
         ended_there = order[ended_there]
-        ended, again = self._ended[ended_here], self._moved(first[ended_there])
+        again = self._moved(first[ended_there])
         at = _position(ended["at"], self.items)
         linked = ~forgotten(np.ones(len(at), np.bool_), at, again["at"], compiled)
         known_at[ended_there[linked]] = at[linked]
@@ -148,12 +152,13 @@ class Sieve:
         self.counts -= seam_counts(before, after, seams.linked, np.zeros(0, np.bool_))
         self.counts -= Counts(runs=int(linked.sum()))
         last = self._moved(last[np.argsort(last["run"])])
-        mine, still = met(before["run"], last["run"])
+        by_run = np.argsort(before["run"])
+        mine, still = met(before["run"][by_run], last["run"])
+        mine = by_run[mine]
         last[still] = known_before(last[still], before[mine], seams.linked[mine])
         over = compiled.terminal[last["status"]]
-        self._open = joined("run", np.delete(self._open, here), last[~over])
-        kept = np.delete(self._ended, ended_here)
-        self._ended = joined("run", kept[self._lately(kept["at"])], self._kept_end(last[over]))
+        self._open.put(last[~over])
+        self._ended.put(self._kept_end(last[over]), self._lately)
         return run, known_at[order]
 
     def _moved(self, table: Table) -> Table:
@@ -166,11 +171,13 @@ class Sieve:
         """The threads that such runs were on; of one that is apart, by the last 32 bits of their keys alone."""
         if self._apart:
             return lanes.astype(np.uint64)
-        threads: Keys = self._threads["thread"]
+        if not len(lanes):
+            return np.zeros(0, np.uint64)
+        threads: Keys = self._threads.all()["thread"]
         return threads[np.isin(threads.astype(np.uint32), lanes)]
 
     def _kept_end(self, last: Table) -> Table:
-        last = last[self.items - last["at"] <= self._compiled.forget_after]
+        last = last[self.items - 1 - last["at"] <= self._compiled.forget_after]
         table = np.empty(len(last), _ENDED)
         table["run"], table["end"] = last["run"], _end(last)
         table["at"], table["lane"] = last["at"] % _BITS, last["thread"].astype(np.uint32)
@@ -180,8 +187,8 @@ class Sieve:
     def _take_threads(self, piece: Fragment, run: Keys, known_at: Ints) -> None:
         thread = np.ascontiguousarray(piece.begins["thread"])
         order = np.argsort(thread)
-        here, there = met(self._threads["thread"], thread[order])
-        before, begins = self._threads[here], self._moved(piece.begins[order[there]])
+        before, there = self._threads.take(thread[order])
+        begins = self._moved(piece.begins[order[there]])
         at, over = _position(before["at"], self.items), (before["flags"] & _OVER) > 0
         gone = forgotten(over, at, begins["begun_at"], self._compiled)
         same = known_at[np.searchsorted(run, begins["run"])] == at
@@ -193,13 +200,17 @@ class Sieve:
         bad = begins[~(same | gone | in_turn(earlier, now, self._compiled))]
         self._suspects.append(Suspects.of([bad["run"]], [bad["thread"]]))
         self.counts -= Counts(threads=int((~gone).sum()))
-        kept = np.delete(self._threads, here)
-        kept = kept[((kept["flags"] & _OVER) == 0) | self._lately(kept["at"])]
-        self._threads = joined("thread", kept, _thread_table(self._moved(piece.ends.copy())))
+        self._threads.put(_thread_table(self._moved(piece.ends.copy())), self._in_use)
 
-    def _lately(self, at: Keys) -> Bools:
-        lately: Bools = self.items - _position(at, self.items) <= self._compiled.forget_after
+    def _lately(self, rows: Table) -> Bools:
+        """Which were seen so lately that what has ended is remembered."""
+        lately: Bools = self.items - 1 - _position(rows["at"], self.items) <= self._compiled.forget_after
         return lately
+
+    def _in_use(self, threads: Table) -> Bools:
+        """Which threads have a run that is remembered."""
+        in_use: Bools = ((threads["flags"] & _OVER) == 0) | self._lately(threads)
+        return in_use
 
 
 def _all(several: list[Suspects]) -> Suspects:

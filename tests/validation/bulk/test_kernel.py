@@ -72,10 +72,12 @@ def test_lines(drawn: list[tuple[bytes, int, int]], data: st.DataObject, options
     assert_same(items, cuts_of(data, items), **options)
 
 
+@pytest.mark.parametrize("observed_s", [None, 99.0])
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
-def test_steps_are_the_rules(policy: Policy) -> None:
-    """A step is silent in the tables if, and only if, the rules on the path say nothing of it."""
+def test_steps_are_the_rules(policy: Policy, observed_s: float | None) -> None:
+    """A step is silent in the tables if, and only if, the rules on the path say nothing of it; seen late, too."""
     compiled = Compiled.of(Options(policy=policy))
+    table = compiled.steps if observed_s is None else compiled.stale_steps
     stamps = ((None, None), (None, 5), (5, 5), (5, 6), (6, 5), (5, None))
     for was, is_now in stamps:
         before, after = (-1 if at is None else at for at in (was, is_now))
@@ -83,13 +85,13 @@ def test_steps_are_the_rules(policy: Policy) -> None:
         for i, source in enumerate(STATUSES):
             for j, target in enumerate(STATUSES):
                 for complete in (False, True):
-                    before_point = Point(status=source, record={"started_at": was})
+                    before_point = Point(status=source, record={"started_at": was}, observed_s=observed_s)
                     found = any(
                         path_findings(
                             before_point, Point(status=target, record={"started_at": is_now}), policy, complete, 2.0
                         )
                     )
-                    silent = bool(compiled.steps[compiled.step(int(complete), i, j, code)])
+                    silent = bool(table[compiled.step(int(complete), i, j, code)])
                     assert not (silent and found)
                     if source not in TERMINAL and (was is None or is_now is not None) and was != 6:
                         assert silent == (not found)
