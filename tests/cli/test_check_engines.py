@@ -206,7 +206,7 @@ def test_a_state_is_the_same_for_both(
 def test_an_interrupt_leaves_nobody(tmp_path: Path) -> None:
     """Interrupted while processes read a log, the command ends, says so, and so do they."""
     path = tmp_path / "a.jsonl"
-    path.write_bytes(as_lines(LOG) * 4000)
+    path.write_bytes(as_lines(LOG) * 12000)
     command = [sys.executable, "-m", "runengine", "check", str(path), "--engine", "bulk"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
         time.sleep(4)

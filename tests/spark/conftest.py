@@ -16,7 +16,7 @@ from tests.spark.archives import written
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_NEEDS_NO_SPARK = ("__init__.py", "archives.py", "test_sql.py")
+_NEEDS_NO_SPARK = ("__init__.py", "archives.py", "test_short.py", "test_sql.py")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -159,7 +159,7 @@ def sift(
         (0, None)
     """
     held = SpooledTemporaryFile(max_size=_HELD_BYTES, prefix="runengine-")  # noqa: SIM115 - the caller closes it
-    sifter = Sifter(compiled, memory_max, pool.ahead)
+    sifter = Sifter(compiled, memory_max, pool.ahead if source.in_threads else pool.ahead_apart)
     looked: list[Looked] = []
     done = 0
     try:

@@ -112,11 +112,28 @@ def valid(array: Any) -> Bools | None:
 
 
 def _of_list(texts: Sequence[str | bytes | None]) -> Keys:
-    held = [text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text or b"" for text in texts]
-    lengths = np.fromiter(map(len, held), np.int64, len(held))
-    keys = _of_spans(np.frombuffer(b"".join(held), np.uint8), np.cumsum(lengths) - lengths, lengths)
-    keys[[text is None for text in texts]] = 0
+    plain = _plain(texts)
+    if plain is None:
+        held = [text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text or b"" for text in texts]
+        joined, lengths = b"".join(held), np.fromiter(map(len, held), np.int64, len(held))
+    else:
+        joined, lengths = plain
+    data, n = np.frombuffer(joined, np.uint8), len(lengths)
+    if n and _BYTES <= (length := int(lengths[0])) <= LONG_BYTES and bool((lengths == length).all()):
+        return _of_one_length(data, 0, length, n)
+    keys = _of_spans(data, np.cumsum(lengths) - lengths, lengths)
+    if plain is None:
+        keys[[text is None for text in texts]] = 0
     return keys
+
+
+def _plain(texts: Sequence[Any]) -> tuple[bytes, Ints] | None:
+    """The bytes of texts that are all ASCII, one after another, and how many each has; None of others."""
+    try:
+        joined = "".join(texts)
+    except TypeError:
+        return None
+    return (joined.encode("ascii"), np.fromiter(map(len, texts), np.int64, len(texts))) if joined.isascii() else None
 
 
 def _of_array(array: Any, width: np.dtype[Any]) -> Keys:

@@ -12,16 +12,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from attrs import frozen
 
 from runengine.validation.bulk.batch import Batch, Details, Ints, Keys
 from runengine.validation.bulk.hashing import hash_texts
 from runengine.validation.bulk.lines import Lines, ids_of, items_at
-from runengine.validation.bulk.ranges import LinesPiece, cut, read_range
+from runengine.validation.bulk.ranges import Cut, LinesPiece, cut, read_range
 from runengine.validation.bulk.typed_rows import LIGHT, WAYS, Tabulated, Tabulating
 from runengine.validation.observations import Item, LeftOut, Sampling, Unreadable
 from runengine.validation.readers.inputs import form_of, open_input
@@ -32,7 +32,7 @@ from runengine.validation.summary import Options
 
 __all__ = ["PIECE_BYTES", "NdjsonSource", "sievable"]
 
-PIECE_BYTES: Final = 16 * 1024 * 1024
+PIECE_BYTES: Final = 8 * 1024 * 1024
 """About so long is a piece."""
 
 _SNIFF_BYTES: Final = 1024
@@ -61,8 +61,8 @@ class NdjsonSource:
         >>> with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
         ...     _ = file.write(b'{"object": "assistant"}\n\n{"object": "file"}'), file.flush()
         ...     source = NdjsonSource.of(file.name, Options())
-        ...     source.pieces, source.columns(source.pieces[0]).odd.tolist()
-        ((LinesPiece(begin=0, end=43, line=1, long=False),), [True, True])
+        ...     [*source.pieces], source.columns(source.pieces[0]).odd.tolist()
+        ([LinesPiece(begin=0, end=43, line=1, long=False)], [True, True])
     """
 
     path: str
@@ -82,7 +82,7 @@ class NdjsonSource:
 
     @property
     def pieces(self) -> Sequence[LinesPiece]:
-        """Its pieces, in order. They are cut when first asked for: the whole file is gone through, to count its lines.
+        """Its pieces, in order. Each is cut when first asked for: the file is gone through, to count its lines.
 
         Raises:
             TraceUnreadable: the file cannot be read.
@@ -90,8 +90,13 @@ class NdjsonSource:
         return self._cut
 
     @cached_property
-    def _cut(self) -> tuple[LinesPiece, ...]:
-        return tuple(cut(self.path, self.piece_bytes, self.begin, self.line, self.end))
+    def _cut(self) -> Cut:
+        return Cut(cut(self.path, self.piece_bytes, self.begin, self.line, self.end))
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes its pieces have."""
+        return min(self.end, Path(self.path).stat().st_size) - self.begin
 
     def columns(self, piece: LinesPiece, chosen: Ints | None = None) -> Batch:
         """A piece as columns.
@@ -186,7 +191,7 @@ def _look(source: NdjsonSource, piece: LinesPiece, _state: tuple[int, ...]) -> _
     keys = _nothing(int(places[-1]))
     others.enter(every, places, *keys)
     for column, texts in zip(keys, (runs, threads), strict=True):
-        column[places[np.array(at, np.int64)]] = hash_texts(pa.array(texts, pa.string()))
+        column[places[np.array(at, np.int64)]] = hash_texts(texts)
     return _Scanned(*keys, places)
 
 

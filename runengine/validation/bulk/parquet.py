@@ -122,6 +122,7 @@ class ParquetSource:
     Attributes:
         in_threads: Its pieces are best read by threads.
         pieces: Its pieces, in order.
+        bytes: How many bytes they have.
 
     Example:
         >>> import tempfile
@@ -160,6 +161,7 @@ class ParquetSource:
         self._decoder = Decoder(plan, options, detailed)
         said = [Piece(row=0, rows=len(problems), bytes=0, group=0, groups=0)] if problems else []
         self.pieces: Sequence[Piece] = (*said, *pieces)
+        self.bytes = sum(piece.bytes for piece in self.pieces)
         self._whole: set[Piece] = set()
         self._broken: dict[Piece, _Broken] = {}
 

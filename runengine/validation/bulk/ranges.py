@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BufferedReader
-from typing import cast
+from typing import cast, overload
 
 from attrs import frozen
 
@@ -13,7 +13,7 @@ from runengine.errors import TraceUnreadable
 from runengine.validation.readers.inputs import open_input
 from runengine.validation.readers.json_lines import LINE_BYTES_MAX
 
-__all__ = ["LinesPiece", "cut", "read_range"]
+__all__ = ["Cut", "LinesPiece", "cut", "read_range"]
 
 
 @frozen
@@ -40,6 +40,53 @@ class LinesPiece:
     def bytes(self) -> int:
         """How many bytes."""
         return self.end - self.begin
+
+
+class Cut(Sequence[LinesPiece]):
+    """Pieces that are cut as they are asked for, and then remembered, so that the first can be read meanwhile.
+
+    Args:
+        pieces: What cuts them.
+
+    Example:
+        >>> pieces = Cut(iter([LinesPiece(0, 3, 1), LinesPiece(3, 8, 2)]))
+        >>> next(iter(pieces)).end, len(pieces), pieces[-1].line
+        (3, 2, 2)
+    """
+
+    def __init__(self, pieces: Iterator[LinesPiece]) -> None:
+        self._cut: list[LinesPiece] = []
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[LinesPiece]:
+        """Each, in order."""
+        at = 0
+        while at < len(self._cut) or self._next():
+            yield self._cut[at]
+            at += 1
+
+    def __len__(self) -> int:
+        """How many; all are cut for it."""
+        return len(self._all())
+
+    @overload
+    def __getitem__(self, at: int) -> LinesPiece: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[LinesPiece]: ...
+    def __getitem__(self, at: int | slice) -> LinesPiece | Sequence[LinesPiece]:
+        """One, or some; all are cut for it."""
+        return self._all()[at]
+
+    def _all(self) -> list[LinesPiece]:
+        while self._next():
+            pass
+        return self._cut
+
+    def _next(self) -> bool:
+        piece = next(self._pieces, None)
+        if piece is not None:
+            self._cut.append(piece)
+        return piece is not None
 
 
 def cut(path: str, size: int, begin: int = 0, line: int = 1, end: int = sys.maxsize) -> Iterator[LinesPiece]:

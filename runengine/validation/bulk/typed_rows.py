@@ -11,7 +11,6 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from runengine.core.fields import END_STAMPS, FIELDS, STAMPS
@@ -230,11 +229,11 @@ class Table:
         usage = _Usage.of(held["usage"])
         self._judge_payload(good, candidates, held, usage.usual)
         ends = np.stack([stamps[name] for name in END_STAMPS])
-        thread = hash_texts(pa.array(self._threads, pa.string()))
+        thread = hash_texts(self._threads)
         same = hash_rows(thread, created, self._shapes.asked.digests()[asked])
         return Tabulated(
             odd=~good,
-            run=hash_texts(pa.array(self._ids, pa.string())),
+            run=hash_texts(self._ids),
             thread=thread,
             status=status.astype(np.int8),
             created=created,
@@ -325,7 +324,7 @@ def _lasting(over: Bools, columns: tuple[Any, ...], held: dict[str, list[Any]], 
         wanted = {place for column in others for place in _objects(column)}.union(_objects(held["usage"], usage.usual))
         named = [place for place in sorted(wanted) if over[place]]
         texts = [repr([held[name][place] for name in _PAYLOAD]).encode("utf-8", "surrogatepass") for place in named]
-        inside[named] = hash_texts(pa.array(texts, pa.binary()))
+        inside[named] = hash_texts(texts)
         lasting[places] = hash_rows(*(column[places] for column in (*columns, *usage.counts, inside)))
     return lasting
 

@@ -25,7 +25,8 @@ def in_order(entries: list[Entries]) -> Entries:
 
     Example:
         >>> from runengine.validation.bulk.tables import ROW
-        >>> one = Entries(np.array([7], np.uint64), np.array([3]), np.array([0]), np.zeros(1, ROW), np.zeros(1, ROW))
+        >>> key, row = np.array([7], np.uint64), np.zeros(1, ROW)
+        >>> one = Entries(key, np.array([3]), np.array([0]), row, row, np.array([False]))
         >>> in_order([one, one._replace(at=np.array([1]))]).at
         array([1, 3])
     """
@@ -86,6 +87,7 @@ class Chain:
         seams = run_seams(before, after, compiled)
         self.counts += seam_counts(before, after, seams.linked, np.zeros(0, np.bool_))
         mixed = before["at"] >= after["at"]
+        mixed |= seams.linked & (entries.short[same] | entries.short[same + 1])  # of these too little is known
         crossed = Suspects.of([before["run"][mixed]], [before["thread"][mixed], after["thread"][mixed]])
         return last, seams.suspects | crossed | unlike_usual(first[begins], compiled)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from attrs import evolve
 
 from runengine.validation.bulk.batch import Batch, Ints
@@ -30,6 +32,7 @@ from runengine.validation.spark.shipping import (
     split,
     unpacked,
 )
+from runengine.validation.spark.short import short_of
 
 __all__ = ["PIECE_ROWS", "Part", "fragment_of", "fragments", "joined_rows", "merged", "parts"]
 
@@ -41,7 +44,10 @@ _SPAN: Final = 1 << 22
 """No two rows of a part stand further apart in their file."""
 
 _ENTRIES: Final = 1 << 18
-"""About so many fragments are merged at a time."""
+"""Entries of so many runs travel together."""
+
+_BYTES: Final = 1 << 23
+"""About so many bytes of entries are merged at a time, but all of a bucket."""
 
 
 class Part(NamedTuple):
@@ -172,8 +178,9 @@ def fragment_of(part: Part, batch: Batch, compiled: Compiled, in_files: bool) ->
         table["begun_at"] = table["last_at"] = part.at[turn]
     told = (np.concatenate([alone.suspects.runs, alone.suspects.threads]) - np.uint64(1)).astype(np.int64)
     fragment = evolve(alone, suspects=Suspects.of([run[told]], [thread[told]]))
-    runs = Entries(run[row], part.at[row], part.tie[row], alone.first, alone.last)
-    threads = Entries(thread[turn], part.at[turn], part.tie[turn], alone.begins, alone.ends)
+    long = np.zeros(n, np.bool_)
+    runs = Entries(run[row], part.at[row], part.tie[row], alone.first, alone.last, long[row])
+    threads = Entries(thread[turn], part.at[turn], part.tie[turn], alone.begins, alone.ends, long[turn])
     return runs, threads, fragment
 
 
@@ -196,20 +203,34 @@ def fragments(told: Told, batches: Iterable[Any]) -> Iterator[Any]:
     compiled = Compiled.of(told.options)
     decoder = told.decoder()
     counts, suspects = Counts(), list[Suspects]()
+    held: dict[int, list[Entries]] = {RUN: [], THREAD: []}
     for part in parts(batches, told.in_files):
         batch = decoder.batch(pa.Table.from_batches([part.rows]))
         runs, threads, fragment = fragment_of(part, batch, compiled, told.in_files)
         counts += fragment.counts
         suspects.append(fragment.suspects)
+        if told.in_files:
+            short = short_of(fragment, compiled)
+            runs, threads = runs._replace(short=short[0]), threads._replace(short=short[1])
         for kind, entries in ((RUN, runs), (THREAD, threads)):
-            if len(entries.key):
-                yield entries.packed(kind)
+            held[kind].append(entries)
+        if sum(len(entries.key) for entries in held[RUN]) >= _ENTRIES:
+            yield from _packed(held)
+    yield from _packed(held)
     yield from of_suspects(Suspects.of([each.runs for each in suspects], [each.threads for each in suspects]))
     yield of_counts(counts)
 
 
+def _packed(held: dict[int, list[Entries]]) -> Iterator[Any]:
+    """What is held, which is let go."""
+    for kind, several in held.items():
+        if any(len(entries.key) for entries in several):
+            yield Entries.joined(several).packed(kind)
+        several.clear()
+
+
 def merged(told: Told, batches: Iterable[Any]) -> Iterator[Any]:
-    """Fragments of a partition, by kind, key and place, to suspects and counts, in record batches.
+    """Fragments of a partition, by kind and key, to suspects and counts, in record batches.
 
     Args:
         told: What the worker is told.
@@ -227,30 +248,35 @@ def merged(told: Told, batches: Iterable[Any]) -> Iterator[Any]:
     compiled = Compiled.of(told.options)
     chains = {RUN: Chain(RUN, compiled), THREAD: Chain(THREAD, compiled)}
     counts, runs, threads = Counts(), list[Any](), list[Any]()
-    for kind, batch in _gathered(batches):
+    for kind, several in _gathered(batches):
         if kind in chains:
-            yield from of_suspects(chains[kind].take(unpacked(batch, kind)))
+            yield from of_suspects(chains[kind].take(unpacked(several, kind)))
         elif kind == COUNTS:
-            counts += counts_of([batch])
+            counts += counts_of(several)
         else:
-            keys = batch.column("key").to_numpy(zero_copy_only=False).view(np.uint64)
-            {SUSPECT_RUN: runs, SUSPECT_THREAD: threads}[kind].append(keys)
+            keys = [batch.column("key").to_numpy(zero_copy_only=False).view(np.uint64) for batch in several]
+            {SUSPECT_RUN: runs, SUSPECT_THREAD: threads}[kind].extend(keys)
     yield from of_suspects(Suspects.of(runs, threads))
     yield of_counts(counts - chains[RUN].counts - chains[THREAD].counts)
 
 
-def _gathered(batches: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-    """Record batches of one kind, of about so many rows each."""
+def _gathered(batches: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
+    """Record batches of one kind, of about so many bytes together; all of a bucket stands together."""
     held: list[Any] = []
-    known, rows = -1, 0
+    known, size, last = -1, 0, 0
     for kind, batch in (each for whole in batches if whole.num_rows for each in split(whole)):
-        if held and (kind != known or rows >= _ENTRIES):
-            yield known, joined_rows(held)
-            held, rows = [], 0
-        held.append(batch)
-        known, rows = kind, rows + batch.num_rows
+        keys = batch.column("key").to_numpy(zero_copy_only=False)
+        lengths = pc.call_function("binary_length", [batch.column("held")])
+        ends = np.cumsum(lengths.to_numpy(zero_copy_only=False))
+        cuts = (np.flatnonzero(np.diff(keys)) + 1).tolist() if kind in (RUN, THREAD) else []
+        for begin, end in itertools.pairwise([0, *cuts, len(keys)]):
+            if held and (kind != known or (size >= _BYTES and keys[begin] != last)):
+                yield known, held
+                held, size = [], 0
+            held.append(batch.slice(begin, end - begin))
+            known, size, last = kind, size + int(ends[end - 1] - (ends[begin - 1] if begin else 0)), keys[end - 1]
     if held:
-        yield known, joined_rows(held)
+        yield known, held
 
 
 def joined_rows(batches: list[Any]) -> Any:
