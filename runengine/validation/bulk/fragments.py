@@ -20,7 +20,7 @@ from runengine.validation.bulk.batch import NONE, Batch, Bools, Keys
 from runengine.validation.bulk.compiled import TTL_S, Compiled
 from runengine.validation.bulk.counts import Counts
 from runengine.validation.bulk.kernel import follows, in_turn, stamps_fit
-from runengine.validation.bulk.keyed import Table, among, joined, met, union
+from runengine.validation.bulk.keyed import Table, among, joined, met, some, union
 from runengine.validation.bulk.pieces import by_run, edges_of, forgotten, judged, lanes, stays
 from runengine.validation.bulk.tables import row_table, rows_of, turns_of
 
@@ -193,7 +193,7 @@ class Fragment:
         last = row_table(run, thread, rows, end_of)
         if not prefix:
             order = np.argsort(first["run"])
-            first, last = first[order], last[order]
+            first, last = some(first, order), some(last, order)
         beside = bad[1:] & linked[1:]
         return cls(
             items=batch.total,
@@ -314,8 +314,8 @@ def unlike_usual(first: Table, compiled: Compiled) -> Suspects:
         >>> len(unlike_usual(row, Compiled.of(Options())).runs), len(unlike_usual(row[:0], Compiled.of(Options())).runs)
         (1, 0)
     """
-    asked = first[first["expires"] == NONE]
-    bad = asked[~stamps_fit(rows_of(asked), asked["expires"], compiled)]
+    asked = some(first, first["expires"] == NONE)
+    bad = some(asked, ~stamps_fit(rows_of(asked), asked["expires"], compiled))
     return Suspects.of([bad["run"]], [bad["thread"]])
 
 

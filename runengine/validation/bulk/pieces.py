@@ -10,7 +10,7 @@ from runengine.core.statuses import STATUSES
 from runengine.validation.bulk.batch import NONE, Batch, Bools, Ints, Keys
 from runengine.validation.bulk.compiled import Compiled
 from runengine.validation.bulk.kernel import Rows, Turns, filled, follows, in_turn, seen_in_time, stamps_fit
-from runengine.validation.bulk.keyed import Table, grouped
+from runengine.validation.bulk.keyed import Table, grouped, some
 from runengine.validation.bulk.tables import turn_table
 
 __all__ = ["Judged", "Lanes", "Stays", "by_run", "edges_of", "forgotten", "judged", "lanes", "stays"]
@@ -242,7 +242,7 @@ def lanes(piece: Stays, total: int, compiled: Compiled, prefix: bool) -> Lanes:
     if prefix:
         ends = ends[~forgotten(turns.over[ends], turns.last_at[ends], np.array([total - 1]), compiled)]
     tables = [turn_table(thread, run, turns, places) for places in (np.flatnonzero(first), ends)]
-    begins, ends_of = tables if prefix else (table[np.argsort(table["thread"])] for table in tables)
+    begins, ends_of = tables if prefix else (some(table, np.argsort(table["thread"])) for table in tables)
     return Lanes(
         begins=begins,
         ends=ends_of,

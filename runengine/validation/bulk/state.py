@@ -17,7 +17,7 @@ from runengine.validation.bulk.counts import Counts
 from runengine.validation.bulk.fragments import Fragment, Suspects, known_before, run_seams, seam_counts, unlike_usual
 from runengine.validation.bulk.held import Held
 from runengine.validation.bulk.kernel import Turns, in_turn
-from runengine.validation.bulk.keyed import Table, met
+from runengine.validation.bulk.keyed import Table, met, some
 from runengine.validation.bulk.pieces import forgotten
 from runengine.validation.bulk.tables import ROW, TURN, turns_of
 
@@ -134,31 +134,33 @@ class Sieve:
         run = run[order]
         before, there = self._open.take(run)
         there = order[there]
-        after = self._moved(first[there])
+        after = self._moved(some(first, there))
         seams = run_seams(before, after, compiled)
         known_at[there] = before["at"]
         ended, ended_there = self._ended.take(run)
         ended_there = order[ended_there]
-        again = self._moved(first[ended_there])
+        again = self._moved(some(first, ended_there))
         at = _position(ended["at"], self.items)
         linked = ~forgotten(np.ones(len(at), np.bool_), at, again["at"], compiled)
         known_at[ended_there[linked]] = at[linked]
         late = ~np.isnan(again["observed"]) & (again["observed"] < ended["observed"])
         wrong = linked & ((_end(again) != ended["end"]) | late)
-        bad = again[wrong]
+        bad = some(again, wrong)
         left = self._left(ended["lane"][wrong])
-        fresh = unlike_usual(first[(known_at < 0) & (first["expires"] == NONE)], compiled)
+        fresh = unlike_usual(some(first, (known_at < 0) & (first["expires"] == NONE)), compiled)
         self._suspects += [seams.suspects, Suspects.of([bad["run"]], [bad["thread"], left]), fresh]
         self.counts -= seam_counts(before, after, seams.linked, np.zeros(0, np.bool_))
         self.counts -= Counts(runs=int(linked.sum()))
-        last = self._moved(last[np.argsort(last["run"])])
+        last = self._moved(some(last, np.argsort(last["run"])))
         by_run = np.argsort(before["run"])
         mine, still = met(before["run"][by_run], last["run"])
         mine = by_run[mine]
-        last[still] = known_before(last[still], before[mine], seams.linked[mine])
+        known = known_before(some(last, still), some(before, mine), seams.linked[mine])
+        for name in ("deadline", "observed"):
+            last[name][still] = known[name]
         over = compiled.terminal[last["status"]]
-        self._open.put(last[~over])
-        self._ended.put(self._kept_end(last[over]), self._lately)
+        self._open.put(some(last, ~over))
+        self._ended.put(self._kept_end(some(last, over)), self._lately)
         return run, known_at[order]
 
     def _moved(self, table: Table) -> Table:
@@ -177,7 +179,7 @@ class Sieve:
         return threads[np.isin(threads.astype(np.uint32), lanes)]
 
     def _kept_end(self, last: Table) -> Table:
-        last = last[self.items - 1 - last["at"] <= self._compiled.forget_after]
+        last = some(last, self.items - 1 - last["at"] <= self._compiled.forget_after)
         table = np.empty(len(last), _ENDED)
         table["run"], table["end"] = last["run"], _end(last)
         table["at"], table["lane"] = last["at"] % _BITS, last["thread"].astype(np.uint32)
@@ -188,7 +190,7 @@ class Sieve:
         thread = np.ascontiguousarray(piece.begins["thread"])
         order = np.argsort(thread)
         before, there = self._threads.take(thread[order])
-        begins = self._moved(piece.begins[order[there]])
+        begins = self._moved(some(piece.begins, order[there]))
         at, over = _position(before["at"], self.items), (before["flags"] & _OVER) > 0
         gone = forgotten(over, at, begins["begun_at"], self._compiled)
         same = known_at[np.searchsorted(run, begins["run"])] == at
@@ -197,7 +199,7 @@ class Sieve:
         untold = np.full(len(at), np.nan)
         earlier = Turns(begun_at=at, created=created, last_at=at, over=over, until=until, seen=untold, alive=untold)
         now = turns_of(begins)
-        bad = begins[~(same | gone | in_turn(earlier, now, self._compiled))]
+        bad = some(begins, ~(same | gone | in_turn(earlier, now, self._compiled)))
         self._suspects.append(Suspects.of([bad["run"]], [bad["thread"]]))
         self.counts -= Counts(threads=int((~gone).sum()))
         self._threads.put(_thread_table(self._moved(piece.ends.copy())), self._in_use)
