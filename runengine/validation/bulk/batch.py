@@ -139,6 +139,7 @@ class Piece(Protocol):
     @property
     def bytes(self) -> int:
         """About how many bytes it has, for those who wait."""
+        ...
 
 
 P = TypeVar("P", bound=Piece)
@@ -154,10 +155,12 @@ class Source(Protocol[P]):
     @property
     def in_threads(self) -> bool:
         """How pieces are best read."""
+        ...
 
     @property
     def pieces(self) -> Sequence[P]:
         """Its pieces, in order."""
+        ...
 
     def columns(self, piece: P, chosen: Ints | None = None) -> Batch:
         """A piece as columns.
@@ -166,9 +169,11 @@ class Source(Protocol[P]):
             piece: Which.
             chosen: Indices of the places that are wanted, in order; all where None.
         """
+        ...
 
     def keys(self, piece: P) -> tuple[Keys, Keys]:
         """Keys of run and thread of every place, at less cost than `columns`; 0 where they are not known."""
+        ...
 
     def items(self, piece: P, chosen: Ints) -> Iterator[Item]:
         """What the reader of the form yields of the chosen places, and `LeftOut` for what stands between them.
@@ -177,3 +182,4 @@ class Source(Protocol[P]):
             piece: Which.
             chosen: Indices of the places, in order.
         """
+        ...

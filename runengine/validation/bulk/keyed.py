@@ -94,7 +94,8 @@ def met(one: Keys, other: Keys) -> tuple[Ints, Ints]:
     if not len(one) or not len(other):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     if len(one) < len(other):
-        return met(other, one)[::-1]
+        there, here = met(other, one)
+        return here, there
     place = np.minimum(np.searchsorted(one, other), len(one) - 1)
     hit = one[place] == other
     return place[hit], np.flatnonzero(hit)

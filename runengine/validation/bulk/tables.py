@@ -82,8 +82,8 @@ def row_table(run: Keys, thread: Keys, rows: Rows, places: Ints) -> Table:
     """
     table = np.empty(len(places), ROW)
     table["run"], table["thread"] = run[places], thread[places]
-    for name, column in zip(Rows._fields, rows, strict=True):
-        table[name] = column[places]
+    for name in Rows._fields:
+        table[name] = getattr(rows, name)[places]
     table["several"] = False
     return table
 

@@ -92,7 +92,8 @@ def _columns(item: Item, options: Options) -> dict[str, Any] | None:
 def batch_of(items: Sequence[Item], options: Options) -> Batch:
     """Items as a batch, a place each."""
     made = [_columns(item, options) for item in items]
-    odd = Batch.of_odd(*np.array([_named(item) for item in items], np.uint64).reshape(-1, 2).T)
+    run, thread = np.array([_named(item) for item in items], np.uint64).reshape(-1, 2).T
+    odd = Batch.of_odd(run, thread)
     plain = [n for n, each in enumerate(made) if each is not None]
     changed: dict[str, Any] = {"odd": np.array([each is None for each in made], np.bool_)}
     for name in ("run", "thread", "status", "created", "started", "expires", "ended", "same", "lasting"):
