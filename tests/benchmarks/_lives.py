@@ -79,6 +79,15 @@ def timed(work: Callable[[], object]) -> float:
     return perf_counter() - began
 
 
+def least_s(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """The least seconds of each, taken in turn."""
+    least = dict.fromkeys(works, float("inf"))
+    for _ in range(rounds):
+        for name, work in works.items():
+            least[name] = min(least[name], timed(work))
+    return least
+
+
 def by_many(threads: int, work: Callable[[Any], object], items: Sequence[Any]) -> Callable[[], None]:
     """The same work by that many callers at once, who are there already when it is timed."""
     gate = Event()

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from functools import partial
 from itertools import accumulate
 from math import log
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from runengine.simulation.scenario import Scenario
 from runengine.simulation.vectors.histories import CHUNK_RUNS, histories
 from runengine.simulation.writing.jsonl import JsonLines
 from runengine.simulation.writing.order import Order
-from tests.benchmarks._lives import header, pair
+from tests.benchmarks._lives import header, least_s, pair
 
 ROUNDS = 15
 RUNS = 1 << 19
@@ -38,17 +37,6 @@ JSON_RUNS = 32_768
 JSON_CHUNK = 16_384
 SEED = 1
 STEADY = scenario_named("steady")
-
-
-def least_s(works: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
-    """The least seconds of each, taken in turn."""
-    least = dict.fromkeys(works, float("inf"))
-    for _ in range(rounds):
-        for name, work in works.items():
-            began_s = perf_counter()
-            work()
-            least[name] = min(least[name], perf_counter() - began_s)
-    return least
 
 
 def simulated(runs: int = RUNS) -> None:
@@ -196,7 +184,7 @@ def dumps(objects: list[Any]) -> None:
 def main() -> None:
     """Print the ratios."""
     simulated(CHUNK_RUNS)
-    columns = least_s({"histories": simulated, "bare": Bare(STEADY, RUNS).draw})
+    columns = least_s({"histories": simulated, "bare": Bare(STEADY, RUNS).draw}, ROUNDS)
     peer = least_s({"simpy": Peer(STEADY, SIMPY_RUNS).live}, 1)
     header("the other")
     pair("histories, runs; a bare numpy loop", columns["histories"], columns["bare"], RUNS, 0.5)

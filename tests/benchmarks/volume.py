@@ -14,10 +14,9 @@ from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-from tests.benchmarks._lives import folder, met
+from tests.benchmarks._lives import folder, least_s, met
 from tests.benchmarks._volume_engine import checked
 from tests.benchmarks._volume_files import most_open, rows_of, simulated, spoiled
 from tests.benchmarks._volume_window import COLUMNS, reading, windowed
@@ -45,17 +44,6 @@ def is_here(library: str, what: str) -> bool:
         return True
     print(f"{what}: left out, {library} is not installed (extra `bench`)")
     return False
-
-
-def least_s(works: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
-    """The least seconds of each, taken in turn."""
-    least = dict.fromkeys(works, float("inf"))
-    for _ in range(rounds):
-        for name, work in works.items():
-            began_s = perf_counter()
-            work()
-            least[name] = min(least[name], perf_counter() - began_s)
-    return least
 
 
 def rates(count: int, seconds: dict[str, float]) -> None:
@@ -116,7 +104,7 @@ def columns(path: Path, broken: Path, broken_runs: int) -> None:
     clean = checked(path, workers=CORES)
     assert (clean.found, clean.observations) == (0, count)
     assert found.found >= broken_runs
-    least = least_s(works)
+    least = least_s(works, ROUNDS)
     rates(count, least)
     names = list(works)
     if "the same rules as a window query of DuckDB" in least:

@@ -25,7 +25,6 @@ from runengine.validation.bulk.compiled import Compiled
 from runengine.validation.bulk.counts import Counts
 from runengine.validation.bulk.fragments import Fragment, Suspects
 from runengine.validation.bulk.hashing import hash_texts
-from runengine.validation.bulk.keyed import among
 from runengine.validation.bulk.partitions import Sifter
 from runengine.validation.bulk.pools import Pool
 from runengine.validation.bulk.profile import Picked, VolumeProfile, found_in, some_of
@@ -116,7 +115,7 @@ class Sifted:
         n = looked.places
         runs, threads = (np.frombuffer(self.held.read(4 * n), np.uint32) for _ in range(2))
         odd = np.unpackbits(np.frombuffer(self.held.read((n + 7) // 8), np.uint8), count=n).view(np.bool_)
-        mask = _meant(runs, self.suspects.runs) | _meant(threads, self.suspects.threads) | odd
+        mask = self.suspects.mask(runs, threads) | odd
         return np.flatnonzero(mask), np.flatnonzero(mask & ~odd)
 
     def close(self) -> None:
@@ -335,14 +334,10 @@ def _distinct(keys: Keys) -> Any:
     return np.unique(_half(keys))
 
 
-def _meant(keys: HalfKeys, suspects: Any) -> Bools:
-    return among(keys, suspects)  # type: ignore[arg-type]
-
-
 def _share(seen: _Seen, compiled: Compiled) -> float:
     """How much of a piece is for the checker."""
     suspects = _halved(seen.fragment.finished(compiled))
-    mask = _meant(seen.runs, suspects.runs) | _meant(seen.threads, suspects.threads) | seen.odd
+    mask = suspects.mask(seen.runs, seen.threads) | seen.odd
     return float(mask.mean()) if len(mask) else 0.0
 
 

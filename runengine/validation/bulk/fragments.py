@@ -10,10 +10,11 @@ in the checker. Source: DESIGN §5 (Volume).
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from attrs import frozen
+from numpy.typing import NDArray
 
 from runengine.core.statuses import STATUSES
 from runengine.validation.bulk.batch import NONE, Batch, Bools, Keys
@@ -66,7 +67,7 @@ class Suspects:
         """Those of both."""
         return Suspects.of([self.runs, other.runs], [self.threads, other.threads])
 
-    def mask(self, run: Keys, thread: Keys) -> Bools:
+    def mask(self, run: NDArray[np.unsignedinteger[Any]], thread: NDArray[np.unsignedinteger[Any]]) -> Bools:
         """Which places are of a suspect run or thread."""
         return among(run, self.runs) | among(thread, self.threads)
 

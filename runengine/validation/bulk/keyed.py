@@ -101,7 +101,7 @@ def met(one: Keys, other: Keys) -> tuple[Ints, Ints]:
     return place[hit], np.flatnonzero(hit)
 
 
-def among(keys: Keys, known: Keys) -> Bools:
+def among(keys: NDArray[np.unsignedinteger[Any]], known: NDArray[np.unsignedinteger[Any]]) -> Bools:
     """Which keys are among the known ones, which are in order.
 
     Example:
