@@ -188,6 +188,8 @@ class Decoder:
             if null >= 0:
                 types[null] = _NULL
         distinct = tuple(dict.fromkeys(types))
+        if _NULL in distinct:  # a text of null, a number that is none: what is not there is one value
+            made.digests[[kind is _NULL for kind in types]] = 0
         place = {kind: number for number, kind in enumerate(distinct)}
         return _Field(made, distinct, np.array([place[kind] for kind in types], np.int8), values)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -127,6 +128,17 @@ def test_any_table(tmp_path_factory: Any, table: Any, group: int, packed: bool, 
     path = tmp_path_factory.mktemp("any") / "a.parquet"
     pq.write_table(table, path, row_group_size=group, use_dictionary=packed)
     vouch(path, Options(sampling=sampling), piece)
+
+
+def test_what_is_not_there_is_one_value(tmp_path: Path) -> None:
+    """A text of null, a number that is none and no value at all make one digest."""
+    record = {**clean("queued"), "usage": "null", "temperature": math.nan}
+    record = {name: value for name, value in record.items() if type(value) in (str, int, float)}
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.Table.from_pylist([record, {**record, "usage": None}, {**record, "temperature": None}]), path)
+    batch = (source := opened(path)).columns(source.pieces[0])
+    assert batch.odd.tolist() == [False] * 3
+    assert len({*batch.lasting.tolist()}) == len({*batch.same.tolist()}) == 1
 
 
 @pytest.mark.parametrize("columns", ["lifecycle", "record"])
