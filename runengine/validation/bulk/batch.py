@@ -70,8 +70,8 @@ class Batch:
         started: Unix seconds, or NONE.
         expires: Unix seconds, or NONE.
         ended: The end stamp of a status that ends the run, Unix seconds, or NONE.
-        same: Digest of what must not change in a run's life; two that are equal stand for equal JSON.
-        lasting: Digest of what must not change after a run's end.
+        same: Digest of what must not change in a run's life, created_at apart; two that are equal stand for equal JSON.
+        lasting: The same of what must not change after a run's end; of other rows anything.
         observed: When it was seen, Unix seconds, or NaN.
         complete: Every status is visible where it was seen.
         details: What a profile asks for, or None where the decoder was not asked for it.

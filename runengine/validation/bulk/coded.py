@@ -218,7 +218,7 @@ class Fold:
     """
 
     def __init__(self, n: int) -> None:
-        self._codes: Ints | None = None
+        self._codes: Codes | None = None
         self._n = n
         self._sizes: list[int] = []
         self._space = 1
@@ -238,7 +238,7 @@ class Fold:
         if self._space * size > _SPACE_MAX:
             self._pack()
         if self._codes is None:
-            self._codes = codes.astype(np.int64)
+            self._codes = codes.astype(np.int32)
         else:
             np.multiply(self._codes, size, out=self._codes)
             np.add(self._codes, codes, out=self._codes)
@@ -267,13 +267,13 @@ class Fold:
             return np.full(self._n, values[0], kind)
         table = np.zeros(self._space, kind)
         table[self._present] = values
-        return table[self._codes]
+        return table.take(self._codes.astype(np.int64))
 
     def _pack(self) -> None:
         """Count only the combinations that are there."""
         if self._codes is not None:
             present, codes = np.unique(self._codes, return_inverse=True)
-            self._known, self._codes = [self._digits(number) for number in present.tolist()], codes
+            self._known, self._codes = [self._digits(number) for number in present.tolist()], codes.astype(np.int32)
         else:
             self._known = [(*known, *(0 for _ in self._sizes)) for known in self._known]
         self._sizes, self._space = [], len(self._known)

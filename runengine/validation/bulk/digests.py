@@ -38,7 +38,6 @@ class Digest:
 
     def __init__(self, n: int) -> None:
         self._sum = np.zeros(n, np.uint64)
-        self._constant = np.uint64(0)
         self._codes: NDArray[np.int32] | None = None
         self._table = np.zeros(1, np.uint64)
 
@@ -65,6 +64,14 @@ class Digest:
             self._codes = self._codes * np.int32(size) + codes
             self._table = (self._table[:, None] + mixed).reshape(-1)
 
+    def take_in(self, keys: Keys) -> None:
+        """Take in a column of keys, which are mixed already; no more than one.
+
+        Args:
+            keys: The key of each row.
+        """
+        self._sum += keys
+
     def mix(self, name: str, values: NDArray[Any]) -> None:
         """Take in a column of 64-bit integers.
 
@@ -80,6 +87,16 @@ class Digest:
             total = self._sum[start : start + _BLOCK_ROWS]
             np.add(total, block, out=total)
 
+    def some(self, places: NDArray[np.int64]) -> Digest:
+        """The digests of some rows so far, to be gone on with.
+
+        Args:
+            places: Which rows.
+        """
+        digest = Digest(0)
+        digest._sum = self.made()[places]
+        return digest
+
     def made(self) -> Keys:
         """The digests so far; more can be taken in, and leaves these as they are."""
         self._flush()
@@ -89,7 +106,7 @@ class Digest:
         if self._codes is None:
             self._sum += self._table[0]
         else:
-            self._sum += self._table[self._codes]
+            self._sum += self._table.take(self._codes.astype(np.int64))
         self._codes, self._table = None, np.zeros(1, np.uint64)
 
 

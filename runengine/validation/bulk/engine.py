@@ -299,7 +299,13 @@ def _left(
 def _look(source: Source[Any], compiled: Compiled, piece: Any) -> _Seen:
     batch = source.columns(piece)
     runs, threads = _half(batch.run), _half(batch.thread)
-    return _Seen(Fragment.of(batch, compiled, prefix=True), runs, threads, batch.odd)
+    return _Seen(_fragment(source, batch, compiled), runs, threads, batch.odd)
+
+
+def _fragment(source: Source[Any], batch: Batch, compiled: Compiled) -> Fragment:
+    """The fragment of a batch, as it is handed over: from another process with all of its rows made."""
+    fragment = Fragment.of(batch, compiled, prefix=True)
+    return fragment if source.in_threads else fragment.made()
 
 
 def _count(
@@ -307,11 +313,11 @@ def _count(
 ) -> tuple[Fragment | None, Picked | None]:
     """The fragment of the places that are for the checker and not odd; and, where it is asked, all that are not."""
     if chosen is None:
-        return Fragment.of(source.columns(piece, plain), compiled, prefix=True), None
+        return _fragment(source, source.columns(piece, plain), compiled), None
     batch = source.columns(piece)
     others = np.ones(len(batch), np.bool_)
     others[chosen] = False
-    fragment = Fragment.of(some_of(batch, plain), compiled, prefix=True) if len(plain) else None
+    fragment = _fragment(source, some_of(batch, plain), compiled) if len(plain) else None
     return fragment, Picked.of(batch, others)
 
 

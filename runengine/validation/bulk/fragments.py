@@ -10,20 +10,21 @@ in the checker. Source: DESIGN §5 (Volume).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from runengine.core.statuses import STATUSES
-from runengine.validation.bulk.batch import NONE, Batch, Bools, Keys
+from runengine.validation.bulk.batch import NONE, Batch, Bools, Ints, Keys
 from runengine.validation.bulk.compiled import TTL_S, Compiled
 from runengine.validation.bulk.counts import Counts
-from runengine.validation.bulk.kernel import follows, in_turn, stamps_fit
+from runengine.validation.bulk.kernel import Rows, follows, in_turn, stamps_fit
 from runengine.validation.bulk.keyed import Table, among, joined, met, some, union
 from runengine.validation.bulk.pieces import by_run, edges_of, forgotten, judged, lanes, stays
-from runengine.validation.bulk.tables import row_table, rows_of, turns_of
+from runengine.validation.bulk.tables import ROW, Heads, row_table, rows_of, turns_of
 
 __all__ = [
     "Fragment",
@@ -39,6 +40,7 @@ __all__ = [
 
 _STATUSES: Final = len(STATUSES)
 _NO_KEYS: Final = np.zeros(0, np.uint64)
+_NO_PLACES: Final = np.zeros(0, np.int64)
 
 
 @frozen(kw_only=True, eq=False)
@@ -143,13 +145,14 @@ class Fragment:
 
     Attributes:
         items: How many items it has.
-        first: The first row of each run (`ROW`), by key; in a fragment for a prefix in no order.
+        first: The first row of each run (`ROW`), by key; in a fragment for a prefix in no order, or none: see `heads`.
         last: The last row of each run (`ROW`), in the order of `first`; in a fragment for a prefix, of those alone that
             are remembered at its end.
         begins: The first run of each thread (`TURN`), by key; in a fragment for a prefix in no order.
         ends: The last run of each thread (`TURN`), in the order of `begins`; in a fragment for a prefix as of `last`.
         suspects: Who is suspect for what the piece shows.
         counts: What was counted, each run and thread of the piece as a new one.
+        unmade: First rows that are still to be made; None where all are in `first`.
 
     Example:
         >>> from runengine.validation.summary import Options
@@ -165,6 +168,7 @@ class Fragment:
     ends: Table
     suspects: Suspects
     counts: Counts
+    unmade: Heads | None = None
 
     @classmethod
     def of(cls, batch: Batch, compiled: Compiled, *, prefix: bool = False) -> Fragment:
@@ -183,11 +187,10 @@ class Fragment:
         # A run that comes back after it was forgotten has several stays; its first row and its last are kept.
         new = np.ones(len(begin), np.bool_)
         new[1:] = run[begin[1:]] != run[begin[:-1]]
-        first = row_table(run, thread, rows, begin[new])
-        if np.isnan(first["observed"]).any():
-            first["observed"] = np.fmin.reduceat(told, begin[new])
-        end_of = end[np.roll(new, -1)]
-        first["deadline"], first["several"] = rows.deadline[end_of], end_of > begin[new]
+        begin_of, end_of = begin[new], end[np.roll(new, -1)]
+        silent = np.flatnonzero(rows.expires[begin_of] == NONE)
+        heads = Heads(run[begin_of], silent, partial(_heads, run, thread, rows, told, begin_of, end_of))
+        first = heads.make(_NO_PLACES) if prefix else heads.whole()
         if prefix:
             over = compiled.terminal[rows.status[end_of]]
             end_of = end_of[~forgotten(over, rows.at[end_of], np.array([batch.total - 1]), compiled)]
@@ -213,7 +216,23 @@ class Fragment:
                 statuses=np.bincount(rows.status, minlength=_STATUSES),
                 edges=edges,
             ),
+            unmade=heads if prefix else None,
         )
+
+    @property
+    def heads(self) -> Heads:
+        """The first rows of its runs."""
+        return self.unmade or Heads.of(self.first)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it takes, with the rows that some are still to be made of."""
+        tables = (self.first, self.last, self.begins, self.ends, self.suspects.runs, self.suspects.threads)
+        return sum(each.nbytes for each in tables) + (self.counts.observations * ROW.itemsize if self.unmade else 0)
+
+    def made(self) -> Fragment:
+        """The same with all first rows made, to be sent or written."""
+        return evolve(self, first=self.heads.whole(), unmade=None)
 
     def merge(self, after: Fragment, compiled: Compiled) -> Fragment:
         """The fragment of this piece and the one that follows it.
@@ -255,7 +274,19 @@ class Fragment:
         Args:
             compiled: The tables.
         """
-        return self.suspects | unlike_usual(self.first, compiled)
+        heads = self.heads
+        return self.suspects | unlike_usual(heads.make(heads.silent), compiled)
+
+
+def _heads(
+    run: Keys, thread: Keys, rows: Rows, told: NDArray[np.float64], begin: Ints, end: Ints, which: Ints
+) -> Table:
+    """Some first rows, of those that begin and end there."""
+    first = row_table(run, thread, rows, begin[which])
+    if np.isnan(first["observed"]).any():
+        first["observed"] = np.fmin.reduceat(told, begin)[which]
+    first["deadline"], first["several"] = rows.deadline[end[which]], end[which] > begin[which]
+    return first
 
 
 def known_after(first: Table, after: Table) -> Table:

@@ -9,7 +9,7 @@ Source: DESIGN §2.3, §5; FACTS §6.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from runengine.validation.bulk.batch import NONE, Bools, Ints, Keys
 from runengine.validation.bulk.compiled import ORDER, TTL_S, Compiled, move_code
 
-__all__ = ["Rows", "Turns", "filled", "follows", "in_turn", "seen_in_time", "stamps_fit"]
+__all__ = ["Rows", "Turns", "filled", "follows", "in_turn", "indices", "seen_in_time", "stamps_fit"]
 
 
 class Rows(NamedTuple):
@@ -69,10 +69,12 @@ def stamps_fit(rows: Rows, deadline: Ints, compiled: Compiled) -> Bools:
     for earlier, later in ORDER:
         first, second = getattr(rows, earlier), getattr(rows, later)
         good &= (first <= second) | (second == NONE)
-    due = np.where(deadline == NONE, rows.created + TTL_S, deadline)
+    unknown = deadline == NONE
+    due = np.where(unknown, rows.created + TTL_S, deadline) if unknown.any() else deadline
     good &= rows.started < due
-    good &= (rows.ended < due) | ~compiled.bound[rows.status]
-    good &= (rows.ended >= due) | (rows.ended == NONE) | ~compiled.expired[rows.status]
+    in_time, status = rows.ended < due, indices(rows.status)
+    good &= in_time | ~compiled.bound.take(status)
+    good &= ~in_time | (rows.ended == NONE) | ~compiled.expired.take(status)
     return good
 
 
@@ -112,15 +114,16 @@ def follows(before: Rows, now: Rows, compiled: Compiled) -> Bools:
     move = move_code(first.view(np.int8), same.view(np.int8), later.view(np.int8))
     both = (before.complete & now.complete).astype(np.int16)
     step = Compiled.step(both, before.status, now.status, move)
+    good: Bools = compiled.steps.take(indices(step))
     # A start that nobody saw lies after the snapshot before it.
-    stale = now.started + 1 <= before.observed - compiled.skew_s - compiled.stale_s
-    good = np.where(stale, compiled.stale_steps[step], compiled.steps[step]) & (before.same == now.same)
+    stale = np.flatnonzero(now.started + 1 <= before.observed - compiled.skew_s - compiled.stale_s)
+    good[stale] = compiled.stale_steps[step[stale]]
+    good &= (before.same == now.same) & (before.created == now.created)
     good &= (before.deadline == NONE) | (now.expires == NONE) | (before.deadline == now.expires)
-    over = compiled.terminal[before.status]
-    good = np.where(over, (before.status == now.status) & (before.lasting == now.lasting), good)
+    over = np.flatnonzero(compiled.terminal.take(indices(before.status)))
+    good[over] = (before.status[over] == now.status[over]) & (before.lasting[over] == now.lasting[over])
     good &= ~(now.observed < before.observed)
-    orderly: Bools = good
-    return orderly
+    return good
 
 
 class Turns(NamedTuple):
@@ -175,6 +178,16 @@ def in_turn(before: Turns, now: Turns, compiled: Compiled) -> Bools:
     return orderly
 
 
+def indices(numbers: NDArray[np.signedinteger[Any]]) -> Ints:
+    """Numbers as indices: numpy looks up by others in twice the time.
+
+    Example:
+        >>> indices(np.array([3], np.int8)).dtype
+        dtype('int64')
+    """
+    return numbers.astype(np.int64, copy=False)
+
+
 T = TypeVar("T", np.int64, np.float64)
 
 
@@ -190,5 +203,6 @@ def filled(values: NDArray[T], known: Bools, first: Bools) -> NDArray[T]:
         >>> filled(np.array([5, -1, -1]), np.array([True, False, False]), np.array([True, False, True]))
         array([ 5,  5, -1])
     """
-    places = np.where(known | first, np.arange(len(values)), 0)
-    return values[np.maximum.accumulate(places)]
+    latest = np.arange(len(values)) * (known | first)
+    np.maximum.accumulate(latest, out=latest)
+    return values.take(latest)

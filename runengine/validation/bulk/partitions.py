@@ -24,7 +24,7 @@ from runengine.validation.bulk.pieces import forgotten
 from runengine.validation.bulk.state import Sieve
 from runengine.validation.bulk.tables import TURN
 
-__all__ = ["PARTS", "Span", "Through", "Sifter", "parted", "size_of"]
+__all__ = ["PARTS", "Span", "Through", "Sifter", "parted"]
 
 PARTS: Final = 16
 """Into so many ranges of keys a log is cut at a time."""
@@ -77,21 +77,6 @@ class Through(NamedTuple):
     remembered: Suspects
 
 
-def size_of(fragment: Fragment) -> int:
-    """How many bytes a fragment has.
-
-    Example:
-        >>> from runengine.validation.bulk.batch import Batch
-        >>> from runengine.validation.summary import Options
-        >>> odd = Batch.of_odd(np.array([7], np.uint64), np.array([9], np.uint64))
-        >>> size_of(Fragment.of(odd, Compiled.of(Options())))
-        16
-    """
-    tables = (fragment.first, fragment.last, fragment.begins, fragment.ends)
-    held = (*tables, fragment.suspects.runs, fragment.suspects.threads)
-    return sum(each.nbytes for each in held)
-
-
 def parted(table: Table, keys: Span) -> list[Table]:
     """A table in the order of its first column, cut into ranges of keys.
 
@@ -110,7 +95,7 @@ def parted(table: Table, keys: Span) -> list[Table]:
 
 
 def _tables(fragment: Fragment) -> tuple[Table, ...]:
-    runs = joined("run", fragment.first), joined("run", fragment.last)
+    runs = joined("run", fragment.heads.whole()), joined("run", fragment.last)
     return *runs, joined("thread", fragment.begins), joined("thread", fragment.ends)
 
 
@@ -161,7 +146,7 @@ class Sifter:
             self._disk.write(fragment.items, _tables(fragment))
             return
         self._sieve.take(fragment)
-        self._largest = max(self._largest, size_of(fragment))
+        self._largest = max(self._largest, fragment.nbytes)
         held = _COPIES * self._sieve.nbytes + self._ahead * self._largest
         if self._memory_max is not None and held > self._memory_max:
             self._folder = TemporaryDirectory(prefix="runengine-")

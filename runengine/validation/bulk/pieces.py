@@ -9,7 +9,7 @@ import numpy as np
 from runengine.core.statuses import STATUSES
 from runengine.validation.bulk.batch import NONE, Batch, Bools, Ints, Keys
 from runengine.validation.bulk.compiled import Compiled
-from runengine.validation.bulk.kernel import Rows, Turns, filled, follows, in_turn, seen_in_time, stamps_fit
+from runengine.validation.bulk.kernel import Rows, Turns, filled, follows, in_turn, indices, seen_in_time, stamps_fit
 from runengine.validation.bulk.keyed import Table, grouped, some
 from runengine.validation.bulk.tables import turn_table
 
@@ -92,11 +92,12 @@ def by_run(batch: Batch) -> tuple[Keys, Keys, Rows]:
     """
     if batch.odd.any():
         plain = np.flatnonzero(~batch.odd)
-        order = plain[grouped(batch.run[plain])]
+        order, run = grouped(batch.run[plain])
+        order = plain[order]
     else:
-        order = grouped(batch.run)
+        order, run = grouped(batch.run)
     columns = {name: _in_order(getattr(batch, name), order) for name in Rows._fields if name != "deadline"}
-    return batch.run[order], batch.thread[order], Rows(**columns, deadline=columns["expires"])
+    return run, batch.thread.take(order), Rows(**columns, deadline=columns["expires"])
 
 
 def _in_order(column: np.ndarray[Any, Any], order: Ints) -> np.ndarray[Any, Any]:
@@ -136,9 +137,10 @@ def edges_of(before: Rows, now: Rows, linked: Bools) -> Ints:
         >>> int(edges_of(row, row._replace(status=row.status + 1), np.array([True])).argmax())
         1
     """
-    moved = linked & (before.status != now.status)
-    codes = before.status[moved].astype(np.int64) * _STATUSES + now.status[moved]
-    return np.bincount(codes, minlength=_STATUSES * _STATUSES)
+    codes = (before.status * np.int8(_STATUSES) + now.status) * linked  # a status after itself is no edge
+    edges = np.bincount(codes, minlength=_STATUSES * _STATUSES)
+    edges[:: _STATUSES + 1] = 0
+    return edges
 
 
 def judged(run: Keys, rows: Rows, compiled: Compiled) -> Judged:
@@ -159,7 +161,7 @@ def judged(run: Keys, rows: Rows, compiled: Compiled) -> Judged:
         array([False,  True])
     """
     n, told = len(run), rows.observed
-    over = compiled.terminal[rows.status]
+    over = compiled.terminal.take(indices(rows.status))
     linked = np.zeros(n, np.bool_)
     linked[1:] = (run[1:] == run[:-1]) & ~forgotten(over[:-1], rows.at[:-1], rows.at[1:], compiled)
     rows = rows._replace(deadline=filled(rows.expires, rows.expires != NONE, ~linked))
@@ -195,7 +197,7 @@ def stays(run: Keys, thread: Keys, rows: Rows, begin: Ints, end: Ints, compiled:
         >>> stays(key, key, row, zero, zero, Compiled.of(Options())).turns.over
         array([False])
     """
-    over = compiled.terminal[rows.status]
+    over = compiled.terminal.take(indices(rows.status))
     ends = np.cumsum(over, dtype=np.int32)
     alive = end - (ends[end] - ends[begin] + over[begin])
     turns = Turns(
@@ -225,8 +227,8 @@ def lanes(piece: Stays, total: int, compiled: Compiled, prefix: bool) -> Lanes:
         >>> lanes(Stays(key, key, turns), 1, Compiled.of(Options()), False).counted
         1
     """
-    order = grouped(piece.thread)  # the stays of a thread in the order in which they began
-    thread, created = piece.thread[order], piece.turns.created[order]
+    order, thread = grouped(piece.thread)  # the stays of a thread in the order in which they began
+    created = piece.turns.created[order]
     same = thread[1:] == thread[:-1]
     if bool((same & (created[1:] < created[:-1])).any()):
         order = np.lexsort((piece.turns.created, piece.thread))

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from runengine.validation.bulk.batch import NONE, Bools, Ints, Keys
+from runengine.validation.bulk.batch import Bools, Ints, Keys
 from runengine.validation.bulk.compiled import Compiled
 from runengine.validation.bulk.counts import Counts
 from runengine.validation.bulk.fragments import Fragment, Suspects, known_before, run_seams, seam_counts, unlike_usual
@@ -35,6 +35,7 @@ _THREAD: Final = np.dtype([("thread", np.uint64), ("at", np.uint32), ("until", n
 """A thread's last run: its position (the last 32 bits), the latest of its stamps, and whether it is over and lasted."""
 
 _OVER, _LASTED = 1, 2
+_NO_KEY: Final = np.uint64(0)
 
 
 class Sieve:
@@ -122,24 +123,20 @@ class Sieve:
         """Take the fragment of the next piece."""
         self._begun = self.items
         self.items += fragment.items
-        self._take_threads(fragment, *self._take_runs(fragment))
+        self._take_threads(fragment, self._take_runs(fragment))
         self._suspects.append(fragment.suspects)
         self.counts += fragment.counts
 
-    def _take_runs(self, piece: Fragment) -> tuple[Keys, Ints]:
-        """Take the runs of a piece: their keys, in order, and where each was seen last before it, or -1."""
-        first, last, compiled = piece.first, piece.last, self._compiled
-        known_at, run = np.full(len(first), -1, np.int64), np.ascontiguousarray(first["run"])
-        order = np.argsort(run)
-        run = run[order]
-        before, there = self._open.take(run)
-        there = order[there]
-        after = self._moved(some(first, there))
+    def _take_runs(self, piece: Fragment) -> Ints:
+        """Take the runs of a piece: where each of its first rows was seen last before it, or -1."""
+        heads, last, compiled = piece.heads, piece.last, self._compiled
+        known_at = np.full(len(heads.run), -1, np.int64)
+        before, there = self._open.take(heads.run)
+        after = self._moved(heads.make(there))
         seams = run_seams(before, after, compiled)
         known_at[there] = before["at"]
-        ended, ended_there = self._ended.take(run)
-        ended_there = order[ended_there]
-        again = self._moved(some(first, ended_there))
+        ended, ended_there = self._ended.take(heads.run)
+        again = self._moved(heads.make(ended_there))
         at = _position(ended["at"], self.items)
         linked = ~forgotten(np.ones(len(at), np.bool_), at, again["at"], compiled)
         known_at[ended_there[linked]] = at[linked]
@@ -147,7 +144,7 @@ class Sieve:
         wrong = linked & ((_end(again) != ended["end"]) | late)
         bad = some(again, wrong)
         left = self._left(ended["lane"][wrong])
-        fresh = unlike_usual(some(first, (known_at < 0) & (first["expires"] == NONE)), compiled)
+        fresh = unlike_usual(heads.make(heads.silent[known_at[heads.silent] < 0]), compiled)
         self._suspects += [seams.suspects, Suspects.of([bad["run"]], [bad["thread"], left]), fresh]
         self.counts -= seam_counts(before, after, seams.linked, np.zeros(0, np.bool_))
         self.counts -= Counts(runs=int(linked.sum()))
@@ -161,7 +158,7 @@ class Sieve:
         over = compiled.terminal[last["status"]]
         self._open.put(some(last, ~over))
         self._ended.put(self._kept_end(some(last, over)), self._lately)
-        return run, known_at[order]
+        return known_at
 
     def _moved(self, table: Table) -> Table:
         """Rows of the piece that is taken, or stays, which nobody else has, at their positions in the log."""
@@ -186,14 +183,16 @@ class Sieve:
         table["observed"] = np.clip(np.nan_to_num(np.ceil(last["observed"])), 0, _BITS - 1)
         return table
 
-    def _take_threads(self, piece: Fragment, run: Keys, known_at: Ints) -> None:
-        thread = np.ascontiguousarray(piece.begins["thread"])
-        order = np.argsort(thread)
-        before, there = self._threads.take(thread[order])
-        begins = self._moved(some(piece.begins, order[there]))
+    def _take_threads(self, piece: Fragment, known_at: Ints) -> None:
+        before, there = self._threads.take(np.ascontiguousarray(piece.begins["thread"]))
+        begins = self._moved(some(piece.begins, there))
         at, over = _position(before["at"], self.items), (before["flags"] & _OVER) > 0
         gone = forgotten(over, at, begins["begun_at"], self._compiled)
-        same = known_at[np.searchsorted(run, begins["run"])] == at
+        known = known_at >= 0
+        run, run_at = np.append(_NO_KEY, piece.heads.run[known]), np.append(-1, known_at[known])
+        order = np.argsort(run)
+        place = order[np.searchsorted(run, begins["run"], side="right", sorter=order) - 1]
+        same = (run[place] == begins["run"]) & (run_at[place] == at)
         until = before["until"].astype(np.int64)
         created = until - ((before["flags"] & _LASTED) > 0)
         untold = np.full(len(at), np.nan)

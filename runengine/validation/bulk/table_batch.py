@@ -11,15 +11,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from runengine.core.candidates import era_of
 from runengine.core.fields import END_STAMPS, FIELDS, IDENTITY, IMMUTABLE, STAMPS
 from runengine.core.shape import end_stamp
 from runengine.core.statuses import STATUSES
-from runengine.validation.bulk.batch import NONE, SEEN_IN, Batch, Bools, Details, Ints, Keys, LayoutKey
+from runengine.core.table import TERMINAL
+from runengine.validation.bulk.batch import NONE, SEEN_IN, Batch, Bools, Details, Keys, LayoutKey
 from runengine.validation.bulk.coded import Coded, Fold, coded, keys_of
 from runengine.validation.bulk.digests import Digest
+from runengine.validation.bulk.hashing import hash_texts
 from runengine.validation.bulk.judging import is_silent
-from runengine.validation.bulk.table_stamps import Stamp, observed_of, stamp_of
+from runengine.validation.bulk.kernel import indices
+from runengine.validation.bulk.table_stamps import Stamp, eras_of, observed_of, stamp_of
 from runengine.validation.observations import Observation, shows_all
 from runengine.validation.profiling.dwell import MODIFY
 from runengine.validation.readers.columns import Column, Plan
@@ -43,6 +45,8 @@ _STATUS: Final = Column("status", "status", "text")
 _NO_KEYS: Final = np.zeros(0, np.uint64)
 _SAME: Final = (*(name for name in IDENTITY if name != "thread_id"), *IMMUTABLE)
 _REMEMBERED_MAX: Final = 1 << 16
+_TERMINAL: Final = np.array([*(status in TERMINAL for status in STATUSES), False])
+_STATUS_KEYS: Final = hash_texts(STATUSES)
 
 Candidates = tuple[int, ...]
 
@@ -205,7 +209,7 @@ class Decoder:
         """The combination of layout and surroundings that each row has, and what is known of each."""
         fold = Fold(len(run))
         fold.add(status, len(STATUSES) + 1)
-        eras = _eras(stamps["created_at"])
+        eras = eras_of(stamps["created_at"])
         fold.add(eras[0], len(eras[1]))
         kinds: list[tuple[type, ...]] = []
         for name in self._keys:
@@ -344,45 +348,31 @@ def _statuses(column: Coded, n: int) -> NDArray[np.int8]:
     places = {status: number for number, status in enumerate(STATUSES)}
     words = column.values(range(len(column)))
     table = np.array([places.get(word, len(STATUSES)) for word in words], np.int8)
-    statuses: NDArray[np.int8] = np.repeat(table[:1], n) if column.codes is None else table[column.codes]
+    statuses: NDArray[np.int8] = np.repeat(table[:1], n) if column.codes is None else table.take(indices(column.codes))
     return statuses
 
 
-def _eras(created: Stamp) -> tuple[Ints | None, list[int]]:
-    """A number for the era of each row, and the eras; `era_of` grows with the stamp."""
-    values = created.values
-    if not len(values):
-        return None, [-1]
-    first, last = era_of(max(int(values.min()), 0)), era_of(max(int(values.max()), 0))
-    if first == last:
-        return None, [first]
-    bounds = [_begin_of(era, int(values.min()), int(values.max())) for era in range(first + 1, last + 1)]
-    return np.searchsorted(np.array(bounds), values, side="right"), [*range(first, last + 1)]
-
-
-def _begin_of(era: int, low: int, high: int) -> int:
-    """The first second of an era, by halving."""
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if era_of(middle) >= era else (middle + 1, high)
-    return low
-
-
 def _digests(fields: dict[str, _Field], columns: dict[str, NDArray[Any]]) -> tuple[Keys, Keys]:
-    """Digests of what is the same in all of a run's life, and of what lasts after its end."""
-    digest = Digest(len(columns["status"]))
+    """Digests of what is the same in all of a run's life; and, of rows at its end, of what lasts after it."""
+    status = columns["status"]
+    digest = Digest(len(status))
     for name in _SAME:
         if name in fields:
             digest.add(name, fields[name].column.codes, fields[name].column.digests)
-    for name in ("thread_id", "created_at"):
-        digest.mix(name, columns[name])
+    digest.take_in(columns["thread_id"])
     same = digest.made()
+    over = np.flatnonzero(_TERMINAL[status])
+    lasting = np.zeros(len(status), np.uint64)
+    digest = digest.some(over)
+    digest.add("status", status.take(over), _STATUS_KEYS)
     for name, field in fields.items():
         if name in FIELDS and FIELDS[name].role == "payload":
-            digest.add(name, field.column.codes, field.column.digests)
-    for name in ("started_at", "expires_at", "ended", "status"):
-        digest.mix(name, columns[name].astype(np.int64, copy=False))
-    return same, digest.made()
+            codes = field.column.codes
+            digest.add(name, None if codes is None else codes.take(over), field.column.digests)
+    for name in (*_TIMES, "ended"):
+        digest.mix(name, columns[name].take(over))
+    lasting[over] = digest.made()
+    return same, lasting
 
 
 def _details(told: list[_Told], fold: Fold) -> Details:

@@ -9,17 +9,17 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from runengine.core import SECOND_US
+from runengine.core.candidates import era_of
 from runengine.validation.bulk.batch import NONE, Bools, Ints
 from runengine.validation.bulk.coded import ARROW
 from runengine.validation.bulk.hashing import valid
 from runengine.validation.readers.columns import Column, values_of
 from runengine.validation.rules.stamps import MILLISECONDS_FROM
 
-__all__ = ["Stamp", "observed_of", "stamp_of"]
+__all__ = ["Stamp", "eras_of", "observed_of", "stamp_of"]
 
 _EXACT: Final = 1 << 53
 _UNITS: Final = {"s": 1, "ms": 1000, "us": SECOND_US, "ns": 1000 * SECOND_US}
@@ -67,9 +67,7 @@ def stamp_of(array: Any, column: Column) -> Stamp:
         kinds = None if known is None else (~known).view(np.int8)
         return Stamp(values, kinds, (str, _NULL), None)
     if pa.types.is_integer(kind):
-        ends = pc.call_function("min_max", [array])
-        fits = ends["min"].as_py() > 0 and ends["max"].as_py() < MILLISECONDS_FROM
-        return _fitting(_raw(array), known) if fits else _whole(_raw(array), known)
+        return _whole(_raw(array), known)
     if pa.types.is_timestamp(kind):
         whole, rest = np.divmod(_raw(array.cast(pa.int64())), _UNITS[kind.unit])
         return _parted(whole, rest != 0, known)
@@ -118,6 +116,34 @@ def observed_of(array: Any, column: Column) -> tuple[NDArray[np.float64], Bools 
     return seen_s, unknown if unknown.any() else None
 
 
+def eras_of(created: Stamp) -> tuple[Ints | None, list[int]]:
+    """A number for the era of each row, and the eras; `era_of` grows with the stamp.
+
+    Args:
+        created: The stamps of creation.
+
+    Example:
+        >>> eras_of(stamp_of(pa.array([1_700_000_000]), Column("created_at", "created_at", "stamp")))[0] is None
+        True
+    """
+    values = created.values
+    if not len(values):
+        return None, [-1]
+    first, last = era_of(max(int(values.min()), 0)), era_of(max(int(values.max()), 0))
+    if first == last:
+        return None, [first]
+    bounds = [_begin_of(era, int(values.min()), int(values.max())) for era in range(first + 1, last + 1)]
+    return np.searchsorted(np.array(bounds), values, side="right"), [*range(first, last + 1)]
+
+
+def _begin_of(era: int, low: int, high: int) -> int:
+    """The first second of an era, by halving."""
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if era_of(middle) >= era else (middle + 1, high)
+    return low
+
+
 def _one_by_one(array: Any, column: Column) -> tuple[NDArray[np.float64], Bools | None]:
     said = values_of(ARROW, array, column)
     unknown = np.array([value is not None and not -_EXACT * SECOND_US < value < _EXACT * SECOND_US for value in said])
@@ -139,21 +165,13 @@ def _raw(array: Any) -> NDArray[Any]:
     return np.frombuffer(array.buffers()[1], array.type.to_pandas_dtype(), len(array), array.offset * width)
 
 
-def _fitting(numbers: NDArray[Any], known: Bools | None) -> Stamp:
-    """Stamps all of which fit."""
-    if known is None:
-        return Stamp(numbers.astype(np.int64, copy=False), None, (int,), None)
-    values: Ints = np.where(known, numbers, NONE).astype(np.int64, copy=False)
-    return Stamp(values, (~known).view(np.int8), (int, _NULL), None)
-
-
 def _whole(numbers: NDArray[Any], known: Bools | None) -> Stamp:
     if numbers.dtype == np.uint64:
         large = numbers >= np.uint64(MILLISECONDS_FROM)
         numbers = np.where(large, MILLISECONDS_FROM, numbers).astype(np.int64)
-    values: Ints = (
-        numbers.astype(np.int64) if known is None else np.where(known, numbers, NONE).astype(np.int64, copy=False)
-    )
+    values: Ints = numbers.astype(np.int64, copy=False)
+    if known is not None:
+        values = values | (known.astype(np.int64) - 1)  # NONE is all ones; to choose one by one takes thrice as long
     nulls = 0 if known is None else len(known) - int(np.count_nonzero(known))
     unfit = None
     if len(values) and (int(values.max()) >= MILLISECONDS_FROM or int(np.count_nonzero(values <= 0)) != nulls):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from runengine.validation.bulk.batch import Ints, Keys
+from runengine.validation.bulk.batch import NONE, Ints, Keys
 from runengine.validation.bulk.kernel import Rows, Turns
-from runengine.validation.bulk.keyed import Table
+from runengine.validation.bulk.keyed import Table, some
 
-__all__ = ["ROW", "TURN", "row_table", "rows_of", "turn_table", "turns_of"]
+__all__ = ["ROW", "TURN", "Heads", "row_table", "rows_of", "turn_table", "turns_of"]
 
 ROW: Final = np.dtype(
     [
@@ -86,6 +88,36 @@ def row_table(run: Keys, thread: Keys, rows: Rows, places: Ints) -> Table:
         table[name] = getattr(rows, name)[places]
     table["several"] = False
     return table
+
+
+class Heads(NamedTuple):
+    """First rows of runs (`ROW`) that are made when they are asked for: of most runs nobody asks.
+
+    Attributes:
+        run: Keys of the runs.
+        silent: Which of them tell no deadline: indices into `run`.
+        make: Makes some of them, by their indices.
+
+    Example:
+        >>> rows = np.zeros(2, ROW)
+        >>> rows["run"] = 7, 9
+        >>> heads = Heads.of(rows)
+        >>> heads.run, heads.make(np.array([1]))["run"], len(heads.whole())
+        (array([7, 9], dtype=uint64), array([9], dtype=uint64), 2)
+    """
+
+    run: Keys
+    silent: Ints
+    make: Callable[[Ints], Table]
+
+    @classmethod
+    def of(cls, first: Table) -> Heads:
+        """Of rows that are made."""
+        return cls(np.ascontiguousarray(first["run"]), np.flatnonzero(first["expires"] == NONE), partial(some, first))
+
+    def whole(self) -> Table:
+        """All of them."""
+        return self.make(np.arange(len(self.run)))
 
 
 def turn_table(thread: Keys, run: Keys, turns: Turns, places: Ints) -> Table:
