@@ -173,7 +173,7 @@ def sift(
                 looked.append(_kept(held, seen))
                 done += piece.bytes
                 tell(done)
-        through = sifter.finish()
+        through = sifter.finish(remembered)
     except BaseException:
         held.close()
         raise

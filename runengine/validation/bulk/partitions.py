@@ -155,11 +155,17 @@ class Sifter:
             self._suspects, self._counts = [self._sieve.suspects()], self._sieve.counts
             self._sieve = Sieve(self._compiled)
 
-    def finish(self) -> Through:
-        """What is known now that all was taken."""
+    def finish(self, remembered: bool = True) -> Through:
+        """What is known now that all was taken.
+
+        Args:
+            remembered: What is remembered is asked for.
+        """
         if self._disk is None:
             sieve = self._sieve
-            return Through(self._items, sieve.suspects(), sieve.counts, sieve.remembered())
+            return Through(
+                self._items, sieve.suspects(), sieve.counts, sieve.remembered() if remembered else Suspects()
+            )
         through = list(self._disk.through(self._compiled, self._memory_max or 0))
         return Through(
             self._items,

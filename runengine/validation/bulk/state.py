@@ -1,7 +1,8 @@
 """A log from its beginning up to some piece: what must be remembered of it, and no more.
 
-Memory: of an open run its last row (`ROW`, 90 bytes) and 17 bytes of its thread; of a run that ended within the last
-`forget_after` items 28 bytes, and 17 of its thread; and 8 bytes of each suspect. Source: DESIGN §5 (Volume).
+Memory: of an open run its last row (`ROW`), of a run that ended within the last `forget_after` items 28 bytes, of a
+thread of such a run 17, each and two more (see `runengine.validation.bulk.held`); and 8 bytes of each suspect.
+Source: DESIGN §5 (Volume).
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ class Sieve:
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
-        self._open = Held("run", np.zeros(0, ROW))
-        self._ended = Held("run", np.zeros(0, _ENDED))
-        self._threads = Held("thread", np.zeros(0, _THREAD))
+        self._open = Held(np.zeros(0, ROW))
+        self._ended = Held(np.zeros(0, _ENDED))
+        self._threads = Held(np.zeros(0, _THREAD))
         self._suspects = [Suspects()]
         self._apart = False
         self._begun = 0
@@ -115,9 +116,8 @@ class Sieve:
 
     def remembered(self) -> Suspects:
         """The runs and threads that are remembered."""
-        of_ended, threads = self._ended.all(), self._threads.all()
-        runs = [self._open.all()["run"], of_ended["run"][self._lately(of_ended)]]
-        return Suspects.of(runs, [threads["thread"][self._in_use(threads)]])
+        runs = [*self._open.present(), *self._ended.present(self._lately)]
+        return Suspects.of(runs, self._threads.present(self._in_use))
 
     def take(self, fragment: Fragment) -> None:
         """Take the fragment of the next piece."""
@@ -172,8 +172,8 @@ class Sieve:
             return lanes.astype(np.uint64)
         if not len(lanes):
             return np.zeros(0, np.uint64)
-        threads: Keys = self._threads.all()["thread"]
-        return threads[np.isin(threads.astype(np.uint32), lanes)]
+        known = [keys[np.isin(keys.astype(np.uint32), lanes)] for keys in self._threads.present()]
+        return np.concatenate([np.zeros(0, np.uint64), *known])
 
     def _kept_end(self, last: Table) -> Table:
         last = some(last, self.items - 1 - last["at"] <= self._compiled.forget_after)
