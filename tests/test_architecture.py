@@ -69,7 +69,7 @@ OWNERS = {
         "simulation/writing/arrow.py",
         "simulation/writing/parquet.py",
         "validation/bulk/",
-        "validation/readers/parquet.py",
+        "validation/readers/tables.py",
         "validation/spark/",
     ),
     "pyspark": ("validation/spark/",),

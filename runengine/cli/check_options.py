@@ -131,7 +131,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         choices=[*ENGINES, SPARK],
         default=AUTO,
         help="stream: line by line; bulk: by columns, on all cores, and line by line only where these do not prove "
-        "that nothing is wrong (Parquet and JSON Lines that are not packed; extra bulk); spark: on a cluster; "
+        "that nothing is wrong (Parquet, Arrow and JSON Lines that are not packed; extra bulk); spark: on a cluster; "
         "auto: bulk for large files (%(default)s)",
     )
     reading.add_argument(

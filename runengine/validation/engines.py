@@ -2,7 +2,7 @@
 
 All of them say the same, in the same order. `stream` is the checker alone: it reads anything, one line after another.
 `bulk` reads columns first and lets the checker look only where these cannot prove that nothing is wrong; it needs the
-extra `bulk`, and takes plain JSON Lines and Parquet. `auto` takes bulk where a file is large enough to repay it.
+extra `bulk`, and takes plain JSON Lines, Parquet and Arrow. `auto` takes bulk where a file is large enough to repay it.
 Source: DESIGN §5 (Volume).
 """
 
@@ -38,7 +38,7 @@ __all__ = ["BULK_FROM_BYTES", "ENGINES", "Engines", "Passes", "half_of_memory"]
 ENGINES: Final = ("auto", "stream", "bulk")
 """What `--engine` takes of what runs here."""
 
-BULK_FROM_BYTES: Final = {"json-lines": 8 * 1024 * 1024, "parquet": 4 * 1024 * 1024}
+BULK_FROM_BYTES: Final = {"json-lines": 8 * 1024 * 1024, "parquet": 4 * 1024 * 1024, "arrow": 8 * 1024 * 1024}
 """From which size on `auto` takes the bulk engine: below, starting it costs more than it saves."""
 
 _SKIMMED: Final = 16
@@ -250,7 +250,7 @@ class Engines:
         except (RunEngineError, OSError):
             return ""
         if form not in BULK_FROM_BYTES:
-            return "it is neither a plain file of JSON Lines nor of Parquet"
+            return "it is no plain file of JSON Lines, Parquet or Arrow"
         size = Path(path).stat().st_size if growing is None else growing.stop - growing.start
         least = BULK_FROM_BYTES[form] * (_SKIMMED if form == _GROWS and _is_bare(path) else 1)
         if self.engine == _AUTO and (size < least or not _has_bulk()):
@@ -344,13 +344,14 @@ def _has_bulk() -> bool:
 
 def _source(path: str, options: Options, reader: str, detailed: bool) -> Any:
     """A recording as a source, with what a profile asks for if it is wanted; or why it is none."""
-    if form_of(path, reader) == _GROWS:
+    form = form_of(path, reader)
+    if form == _GROWS:
         from runengine.validation.bulk import ndjson
 
         return ndjson.sievable(path, options, reader)
-    from runengine.validation.bulk import parquet
+    from runengine.validation.bulk import arrow_files, parquet
 
-    return parquet.sievable(path, options, detailed=detailed)
+    return (parquet if form == "parquet" else arrow_files).sievable(path, options, detailed=detailed)
 
 
 def _refuse_endless(path: str) -> None:

@@ -104,7 +104,7 @@ class TestTheChoice:
         path.write_text(json.dumps({"object": "list", "data": CLEAN[:1]}, indent=1))
         code, out, err = run(capsys, path, "--engine", "bulk")
         assert (code, out[:6]) == (0, "clean:")
-        why = "it is neither a plain file of JSON Lines nor of Parquet"
+        why = "it is no plain file of JSON Lines, Parquet or Arrow"
         assert err == f"runengine: {path}: checked line by line, not in bulk: {why}\n"
 
     @pytest.mark.parametrize(

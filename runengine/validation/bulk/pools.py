@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from threading import Thread
@@ -160,7 +161,10 @@ class Pool:
             if self._workers > 1 and len(unbegun) >= _FEW:
                 self._processes = ProcessPoolExecutor(self._workers - 1, get_context("spawn"), initializer=_begin)
                 arguments = unbegun[0].arguments
-                self._coming = [self._processes.submit(_come, function, arguments) for _ in range(self._workers - 1)]
+                with _uninterrupted():
+                    self._coming = [
+                        self._processes.submit(_come, function, arguments) for _ in range(self._workers - 1)
+                    ]
             return
         there = sum(came.done() for came in self._coming)
         busy = sum(task.future is not None and not task.future.done() for task in waiting)
@@ -199,6 +203,19 @@ class _Task(Generic[T, R]):
         return self.done[0] if self.done else None
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes that begin inside are not interrupted before they have said that they leave it to this one."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _come(_function: Callable[..., object], _arguments: object) -> None:
     """Done once a process is there, and has imported what it was sent."""
 
@@ -206,6 +223,8 @@ def _come(_function: Callable[..., object], _arguments: object) -> None:
 def _begin() -> None:
     """In a new process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     Thread(target=_end_with_parent, daemon=True).start()

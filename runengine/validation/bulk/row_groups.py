@@ -1,4 +1,4 @@
-"""Pieces of a Parquet file: row groups, several small ones together, or parts of large ones; and their tables.
+"""Tables of the pieces of a Parquet file: row groups, several small ones together, or parts of large ones.
 
 Parts of one row group are read one after another from one reader, whichever threads ask for them: what one of them
 reads on the way is kept for the others, up to `READY_MAX` parts. Source: the Parquet format, `parquet.thrift`.
@@ -15,53 +15,17 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from attrs import evolve, frozen
 
+from runengine.validation.bulk.table_pieces import PIECE_ROWS, Piece, Stretch, cut
 from runengine.validation.readers.parquet import batch_rows
 
-__all__ = ["PIECE_BYTES", "PIECE_ROWS", "READY_MAX", "Piece", "Tables", "is_encoded", "pieces_of"]
-
-PIECE_ROWS: Final = 1 << 18
-"""About so many rows are in a piece."""
-
-PIECE_BYTES: Final = 64 * 1024 * 1024
-"""A piece has no more than about so many bytes, as the footer counts them, unpacked."""
+__all__ = ["READY_MAX", "Tables", "is_encoded", "pieces_of"]
 
 READY_MAX: Final = 2
 """So many parts of row groups that were read on the way to others are kept."""
 
-_WHOLE: Final = 2
-"""A row group of up to so many times the rows of a piece is not divided."""
-
 _PARTS_MAX: Final = 4
 _HEADERS_BYTES: Final = 4096
-
-
-@frozen(kw_only=True)
-class Piece:
-    """Some rows of a file.
-
-    Attributes:
-        row: Its first row, from 0.
-        rows: How many.
-        bytes: About how many bytes they have, packed.
-        group: Its first row group, from 0.
-        groups: How many row groups it has; 0 where it stands for what is wrong with the columns.
-        skip: Rows of the row group before it.
-        step: Of a part of one row group: how many rows each part has but the last; 0 otherwise.
-
-    Example:
-        >>> Piece(row=0, rows=5, bytes=100, group=0, groups=1).skip
-        0
-    """
-
-    row: int
-    rows: int
-    bytes: int
-    group: int
-    groups: int
-    skip: int = 0
-    step: int = 0
 
 
 def pieces_of(metadata: Any, piece_rows: int = PIECE_ROWS) -> list[Piece]:
@@ -78,28 +42,12 @@ def pieces_of(metadata: Any, piece_rows: int = PIECE_ROWS) -> list[Piece]:
         >>> [(piece.row, piece.rows, piece.groups) for piece in pieces_of(pq.read_metadata(out), 8)]
         [(0, 8, 2), (8, 1, 1)]
     """
-    made: list[Piece] = []
-    row = 0
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        rows, unpacked = group.num_rows, max(group.total_byte_size, 1)
-        packed = sum(group.column(place).total_compressed_size for place in range(group.num_columns))
-        most = max(1, min(piece_rows, PIECE_BYTES * rows // unpacked))
-        last = made[-1] if made else None
-        if last is not None and not last.step and last.rows + rows <= most:
-            made[-1] = evolve(last, rows=last.rows + rows, bytes=last.bytes + packed, groups=last.groups + 1)
-        elif rows <= _WHOLE * most:
-            made.append(Piece(row=row, rows=rows, bytes=packed, group=number, groups=1))
-        else:
-            least = batch_rows(group)  # so damage in one part costs the reader of rows no row of another
-            even = -(-rows // -(-rows // most))
-            step = -(-even // least) * least
-            for skip in range(0, rows, step):
-                some = min(step, rows - skip)
-                share = packed * some // rows
-                made.append(Piece(row=row + skip, rows=some, bytes=share, group=number, groups=1, skip=skip, step=step))
-        row += rows
-    return made
+    return cut(map(_stretch, map(metadata.row_group, range(metadata.num_row_groups))), piece_rows)
+
+
+def _stretch(group: Any) -> Stretch:
+    packed = sum(group.column(place).total_compressed_size for place in range(group.num_columns))
+    return Stretch(group.num_rows, packed, group.total_byte_size, batch_rows(group))
 
 
 def is_encoded(metadata: Any, name: str) -> bool:

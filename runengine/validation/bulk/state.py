@@ -149,12 +149,13 @@ class Sieve:
         self.counts -= seam_counts(before, after, seams.linked, np.zeros(0, np.bool_))
         self.counts -= Counts(runs=int(linked.sum()))
         last = self._moved(some(last, np.argsort(last["run"])))
-        by_run = np.argsort(before["run"])
-        mine, still = met(before["run"][by_run], last["run"])
-        mine = by_run[mine]
+        mine, still = _met(before["run"], last["run"])
         known = known_before(some(last, still), some(before, mine), seams.linked[mine])
         for name in ("deadline", "observed"):
             last[name][still] = known[name]
+        mine, still = _met(again["run"], last["run"])
+        untold = np.isnan(last["observed"][still]) & linked[mine] & (ended["observed"][mine] > 0)
+        last["observed"][still[untold]] = ended["observed"][mine[untold]]
         over = compiled.terminal[last["status"]]
         self._open.put(some(last, ~over))
         self._ended.put(self._kept_end(some(last, over)), self._lately)
@@ -212,6 +213,13 @@ class Sieve:
         """Which threads have a run that is remembered."""
         in_use: Bools = ((threads["flags"] & _OVER) == 0) | self._lately(threads)
         return in_use
+
+
+def _met(keys: Keys, ordered: Keys) -> tuple[Ints, Ints]:
+    """Where keys in any order are met with in others that are in order."""
+    order = np.argsort(keys)
+    mine, there = met(keys[order], ordered)
+    return order[mine], there
 
 
 def _all(several: list[Suspects]) -> Suspects:

@@ -26,7 +26,7 @@ from runengine.validation.observations import Observation, shows_all
 from runengine.validation.profiling.dwell import MODIFY
 from runengine.validation.readers.columns import Column, Plan
 from runengine.validation.readers.envelopes import RUN_OBJECTS, http_seconds, items_of
-from runengine.validation.readers.parquet import enveloped
+from runengine.validation.readers.tables import enveloped
 from runengine.validation.rules.layout import layout_of
 from runengine.validation.rules.path import birth_findings, event_findings
 from runengine.validation.rules.payload import LOOKED_INTO

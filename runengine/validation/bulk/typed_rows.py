@@ -7,6 +7,7 @@ What the kinds below do not take is left to the checker; what they take is judge
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -284,10 +285,14 @@ def _states(column: list[Any]) -> Ints | int:
 
 def _objects(column: list[Any], but: Bools | None = None) -> list[int]:
     """Where there are objects."""
-    if column.count(None) == len(column):
+    n, nulls = len(column), column.count(None)
+    if nulls == n:
         return []
     if but is None:
-        return [place for place, value in enumerate(column) if value.__class__ is dict]
+        some = [*compress(range(n), column)]
+        if len(some) + nulls + column.count(ABSENT) < n:  # objects with nothing in them, or else what is none
+            some = [*range(n)]
+        return [place for place in some if column[place].__class__ is dict]
     return [place for place in np.flatnonzero(~but).tolist() if column[place].__class__ is dict]
 
 

@@ -2,7 +2,7 @@
 
 A table is one of two: a column for each field of the record (objects as structs, or as JSON text), or one column of
 JSON text. Columns that are for neither belong to the table alone and are passed over. The library of the columns is
-handed in, so that `parquet.py` alone imports it.
+handed in, so that `tables.py` alone imports it.
 """
 
 from __future__ import annotations
@@ -92,6 +92,12 @@ class Arrow:
     def is_text(self, kind: Any) -> bool:
         """Whether a type is text, or bytes that may be text."""
         return self._is(kind, "string", "large_string", "string_view", "binary", "large_binary", "binary_view")
+
+    def as_bytes(self, array: Any) -> Any:
+        """An array of text as one of bytes; any other as it is."""
+        pa, kind = self.pa, array.type
+        kinds = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
+        return array.view(kinds[kind]) if kind in kinds else array
 
     def takes(self, form: _Form, kind: Any) -> bool:
         """Whether values of a type can be had in a form."""
@@ -291,8 +297,7 @@ def _texts(arrow: Arrow, array: Any) -> list[str | None]:
     try:
         values = array.to_pylist()
     except UnicodeDecodeError:
-        large = arrow.pa.types.is_large_string(array.type)
-        values = array.view(arrow.pa.large_binary() if large else arrow.pa.binary()).to_pylist()
+        values = arrow.as_bytes(array).to_pylist()
     return [v.decode("utf-8", "backslashreplace") if isinstance(v, bytes) else v for v in values]
 
 

@@ -12,8 +12,8 @@ from runengine.validation.observations import Item, Skimming
 __all__ = ["FORMS", "DatabaseReader", "Head", "Reader", "Recorded"]
 
 FORMS: Final = (
-    "JSON, JSON Lines, event streams, cassettes (VCR, HAR, Azure's test proxy) and Parquet are read, plain or packed "
-    "with gzip or zstd; --reader says which it is"
+    "JSON, JSON Lines, event streams, cassettes (VCR, HAR, Azure's test proxy), Parquet and Arrow are read, plain or "
+    "packed with gzip or zstd; --reader says which it is"
 )
 """What may be done where a file is of no form: said once of a file."""
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from runengine.validation.readers import azure, har, json_document, json_lines, kotlin_sql, parquet, sse, store, vcr
+from runengine.validation.readers import (
+    arrow_files,
+    azure,
+    har,
+    json_document,
+    json_lines,
+    kotlin_sql,
+    parquet,
+    sse,
+    store,
+    vcr,
+)
 from runengine.validation.readers.reader import DatabaseReader, Reader
 
 __all__ = ["AUTO", "DATABASE_READERS", "FILE_READERS", "READERS"]
@@ -16,6 +27,7 @@ FILE_READERS: Final[dict[str, Reader]] = {
     reader.name: reader
     for reader in (
         parquet.READER,
+        arrow_files.READER,
         sse.READER,
         vcr.READER,
         har.READER,

@@ -22,7 +22,7 @@ from runengine.validation.bulk.table_batch import Decoder
 from runengine.validation.observations import Item
 from runengine.validation.readers.columns import Plan, plan_of
 from runengine.validation.readers.natively import AUTO
-from runengine.validation.readers.parquet import row_items
+from runengine.validation.readers.tables import row_items
 from runengine.validation.spark.addresses import name_of, plain_name_of
 from runengine.validation.summary import Options
 

@@ -15,7 +15,7 @@ from tests.validation.checking import Checked
 pytest.importorskip("numpy")
 pytest.importorskip("pyarrow")
 
-from runengine.validation.bulk import ndjson, parquet
+from runengine.validation.bulk import arrow_files, ndjson, parquet
 from runengine.validation.bulk.compiled import Compiled
 from runengine.validation.bulk.engine import checked, sift
 from runengine.validation.bulk.fragments import Fragment
@@ -29,8 +29,9 @@ SMALL = {"piece_bytes": 700, "piece_rows": 5}
 
 def source_of(path: Path, options: Options, *, piece_bytes: int, piece_rows: int) -> Any:
     """A file as a source, in pieces of that size; None where it is not for the sieve."""
-    if path.suffix == ".parquet":
-        table = parquet.sievable(str(path), options, piece_rows=piece_rows)
+    if path.suffix in (".parquet", ".arrow"):
+        form = parquet if path.suffix == ".parquet" else arrow_files
+        table = form.sievable(str(path), options, piece_rows=piece_rows)
         return None if isinstance(table, str) else table
     lines = ndjson.sievable(str(path), options)
     return None if isinstance(lines, str) else evolve(lines, piece_bytes=piece_bytes)

@@ -13,11 +13,12 @@ from runengine.core.fields import END_STAMPS, FIELDS, IDENTITY, IMMUTABLE
 from runengine.core.shape import end_stamp
 from runengine.core.statuses import STATUSES
 from runengine.core.table import TERMINAL
+from runengine.validation.bulk import arrow_files, parquet
 from runengine.validation.bulk.batch import NONE, Batch
 from runengine.validation.bulk.hashing import hash_texts
-from runengine.validation.bulk.parquet import ParquetSource, sievable
+from runengine.validation.bulk.table_source import TableSource
 from runengine.validation.observations import Item, LeftOut, Observation, shows_all
-from runengine.validation.readers.parquet import read_parquet
+from runengine.validation.readers import items_in
 from runengine.validation.rules.layout import layout_of
 from runengine.validation.rules.path import birth_findings, event_findings
 from runengine.validation.rules.payload import payload_findings
@@ -34,14 +35,14 @@ _LASTING = tuple(name for name, f in FIELDS.items() if f.role not in ("metadata"
 
 def scalar_items(path: Path) -> list[Item]:
     """What the reader of rows yields."""
-    with path.open("rb") as file:
-        return list(read_parquet(file))
+    return list(items_in(str(path)))
 
 
-def opened(path: Path, options: Options | None = None, piece_rows: int = 8) -> ParquetSource:
+def opened(path: Path, options: Options | None = None, piece_rows: int = 8) -> TableSource:
     """The file as a source."""
-    source = sievable(str(path), options or Options(), piece_rows=piece_rows)
-    assert isinstance(source, ParquetSource), source
+    form = parquet if path.suffix == ".parquet" else arrow_files
+    source = form.sievable(str(path), options or Options(), piece_rows=piece_rows)
+    assert isinstance(source, TableSource), source
     return source
 
 
