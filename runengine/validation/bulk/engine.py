@@ -17,7 +17,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 from numpy.typing import NDArray
 
 from runengine.validation.bulk.batch import Batch, Bools, Ints, Keys, Source
@@ -68,9 +68,10 @@ class Looked:
         places: How many there are.
         items: How many items.
         clean: None of them is odd.
+        counts: What was counted up to its end; None where that is known of the whole recording alone.
 
     Example:
-        >>> Looked(begin=0, places=3, items=3, clean=True).places
+        >>> Looked(begin=0, places=3, items=3, clean=True, counts=None).places
         3
     """
 
@@ -78,6 +79,7 @@ class Looked:
     places: int
     items: int
     clean: bool
+    counts: Counts | None
 
 
 @frozen(kw_only=True, eq=False)
@@ -170,7 +172,7 @@ def sift(
                     held.close()
                     return None
                 sifter.take(seen.fragment)
-                looked.append(_kept(held, seen))
+                looked.append(_kept(held, seen, sifter.counts))
                 done += piece.bytes
                 tell(done)
         through = sifter.finish(remembered)
@@ -221,13 +223,13 @@ def checked(
         []
     """
     compiled = Compiled.of(checker.options)
-    again = Sieve(compiled)
+    again, reached = Sieve(compiled), _Reached()
     volume = None if profile is None else VolumeProfile(checker.options)
     try:
         with (bar or _no_bar)("checking") as tell:
-            items = as_far_as_read(_left(source, sifted, pool, again, compiled, tell, volume))
+            items = as_far_as_read(_left(source, sifted, pool, again, reached, tell, volume))
             yield from checker.go_on(path, items, ends=False) if goes_on else checker.check(path, items)
-        (sifted.counts - again.counts).add_to(checker.summary)
+        (sifted.counts - again.counts if reached.whole else reached.counts).add_to(checker.summary)
         if volume is not None and profile is not None:
             profile.add(volume.finish(found_in(source, path, checker.options.dialect)))
     finally:
@@ -249,8 +251,16 @@ class _Task(NamedTuple):
 
     piece: Any
     chosen: Ints
-    items: int
+    looked: Looked
     number: int
+
+
+@define
+class _Reached:
+    """How far the second pass has come: what was counted in columns up to there, and whether that is the end."""
+
+    counts: Counts = field(factory=Counts)
+    whole: bool = False
 
 
 def _left(
@@ -258,11 +268,12 @@ def _left(
     sifted: Sifted,
     pool: Pool,
     again: Sieve,
-    compiled: Compiled,
+    reached: _Reached,
     tell: Done,
     volume: VolumeProfile | None,
 ) -> Iterator[Item]:
     """The items that are for the checker, and how many there are between them. What they are is counted `again`."""
+    compiled = again.compiled
 
     def tasks() -> Iterator[tuple[_Task, tuple[Any, ...] | None]]:
         for number, (piece, looked) in enumerate(zip(source.pieces, sifted.looked, strict=True)):
@@ -270,7 +281,7 @@ def _left(
             others = None if volume is None else chosen
             asked = len(plain) or others is not None
             given = (source, compiled, piece, plain, others) if asked else None
-            yield _Task(piece, chosen, looked.items, number), given
+            yield _Task(piece, chosen, looked, number), given
 
     done = left_out = uncounted = 0
     for task, both in pool.map(_count, source.in_threads, tasks()):
@@ -278,7 +289,7 @@ def _left(
         if picked is not None and volume is not None:
             volume.take(picked, task.number)
         if counted is None:
-            uncounted += task.items
+            uncounted += task.looked.items
         else:
             again.take(_nothing(uncounted, compiled))
             again.take(counted)
@@ -289,11 +300,14 @@ def _left(
                 left_out = 0
             yield from source.items(task.piece, task.chosen)
         else:
-            left_out += task.items
+            left_out += task.looked.items
+        if task.looked.counts is not None:
+            reached.counts = task.looked.counts - again.counts
         done += task.piece.bytes
         tell(done)
     if left_out:
         yield LeftOut(left_out)
+    reached.whole = True
 
 
 def _look(source: Source[Any], compiled: Compiled, piece: Any) -> _Seen:
@@ -347,12 +361,12 @@ def _share(seen: _Seen, compiled: Compiled) -> float:
     return float(mask.mean()) if len(mask) else 0.0
 
 
-def _kept(held: SpooledTemporaryFile[bytes], seen: _Seen) -> Looked:
+def _kept(held: SpooledTemporaryFile[bytes], seen: _Seen, counts: Counts | None) -> Looked:
     begin = held.tell()
     for each in (seen.runs, seen.threads, np.packbits(seen.odd)):
         held.write(each.tobytes())
     clean = not bool(seen.odd.any())
-    return Looked(begin=begin, places=len(seen.odd), items=seen.fragment.items, clean=clean)
+    return Looked(begin=begin, places=len(seen.odd), items=seen.fragment.items, clean=clean, counts=counts)
 
 
 def _no_bar(_what: str) -> AbstractContextManager[Done]:

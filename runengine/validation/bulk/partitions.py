@@ -137,6 +137,11 @@ class Sifter:
         """What is remembered did not fit, and is on disk."""
         return self._disk is not None
 
+    @property
+    def counts(self) -> Counts | None:
+        """What was counted so far; None where that is known at the end alone, as what is remembered is on disk."""
+        return self._sieve.counts if self._disk is None else None
+
     def take(self, fragment: Fragment) -> None:
         """Take the fragment of the next piece."""
         self._items += fragment.items

@@ -46,6 +46,7 @@ class Sieve:
         compiled: The tables.
 
     Attributes:
+        compiled: The tables.
         counts: What was counted so far.
         items: How many items have come by.
 
@@ -61,7 +62,7 @@ class Sieve:
     """
 
     def __init__(self, compiled: Compiled) -> None:
-        self._compiled = compiled
+        self.compiled = compiled
         self._open = Held(np.zeros(0, ROW))
         self._ended = Held(np.zeros(0, _ENDED))
         self._threads = Held(np.zeros(0, _THREAD))
@@ -74,7 +75,12 @@ class Sieve:
     @property
     def nbytes(self) -> int:
         """How many bytes are remembered, suspects apart."""
-        return self._open.nbytes + self._ended.nbytes + self._threads.nbytes
+        return sum(self.parts_bytes)
+
+    @property
+    def parts_bytes(self) -> tuple[int, int, int]:
+        """How many bytes are remembered of open runs, of ended runs, and of threads."""
+        return self._open.nbytes, self._ended.nbytes, self._threads.nbytes
 
     @classmethod
     def restored(cls, compiled: Compiled, items: int, *, of_open: Table, of_ended: Table) -> Sieve:
@@ -129,7 +135,7 @@ class Sieve:
 
     def _take_runs(self, piece: Fragment) -> Ints:
         """Take the runs of a piece: where each of its first rows was seen last before it, or -1."""
-        heads, last, compiled = piece.heads, piece.last, self._compiled
+        heads, last, compiled = piece.heads, piece.last, self.compiled
         known_at = np.full(len(heads.run), -1, np.int64)
         before, there = self._open.take(heads.run)
         after = self._moved(heads.make(there))
@@ -177,7 +183,7 @@ class Sieve:
         return np.concatenate([np.zeros(0, np.uint64), *known])
 
     def _kept_end(self, last: Table) -> Table:
-        last = some(last, self.items - 1 - last["at"] <= self._compiled.forget_after)
+        last = some(last, self.items - 1 - last["at"] <= self.compiled.forget_after)
         table = np.empty(len(last), _ENDED)
         table["run"], table["end"] = last["run"], _end(last)
         table["at"], table["lane"] = last["at"] % _BITS, last["thread"].astype(np.uint32)
@@ -188,7 +194,7 @@ class Sieve:
         before, there = self._threads.take(np.ascontiguousarray(piece.begins["thread"]))
         begins = self._moved(some(piece.begins, there))
         at, over = _position(before["at"], self.items), (before["flags"] & _OVER) > 0
-        gone = forgotten(over, at, begins["begun_at"], self._compiled)
+        gone = forgotten(over, at, begins["begun_at"], self.compiled)
         known = known_at >= 0
         run, run_at = np.append(_NO_KEY, piece.heads.run[known]), np.append(-1, known_at[known])
         order = np.argsort(run)
@@ -199,14 +205,14 @@ class Sieve:
         untold = np.full(len(at), np.nan)
         earlier = Turns(begun_at=at, created=created, last_at=at, over=over, until=until, seen=untold, alive=untold)
         now = turns_of(begins)
-        bad = some(begins, ~(same | gone | in_turn(earlier, now, self._compiled)))
+        bad = some(begins, ~(same | gone | in_turn(earlier, now, self.compiled)))
         self._suspects.append(Suspects.of([bad["run"]], [bad["thread"]]))
         self.counts -= Counts(threads=int((~gone).sum()))
         self._threads.put(_thread_table(self._moved(piece.ends.copy())), self._in_use)
 
     def _lately(self, rows: Table) -> Bools:
         """Which were seen so lately that what has ended is remembered."""
-        lately: Bools = self.items - 1 - _position(rows["at"], self.items) <= self._compiled.forget_after
+        lately: Bools = self.items - 1 - _position(rows["at"], self.items) <= self.compiled.forget_after
         return lately
 
     def _in_use(self, threads: Table) -> Bools:
