@@ -24,7 +24,7 @@ from tests.benchmarks._volume_window import COLUMNS, reading, windowed
 ROUNDS = 5
 CORES = 2
 RUNS = 1_000_000
-LINES_RUNS = (60_000, 350_000)
+LINES_RUNS = (60_000, 700_000)
 """The first file is checked before another process has begun to be of use; what is required is required of the last."""
 
 REPLAYED_RUNS = 300_000
