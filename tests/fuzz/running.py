@@ -43,13 +43,20 @@ SECONDS_MAX: Final = 2.0
 MEMORY_BYTES_MAX: Final = 1024 * 1024 * 1024
 """Most memory that a process which reads them, one after another, may ever hold."""
 
-SHARES: Final[dict[str, int]] = {"parquet": 40, "vcr": 60, "store": 4, "kotlin-sql": 4}
+SHARES: Final[dict[str, int]] = {"parquet": 40, "arrow": 40, "vcr": 60, "store": 4, "kotlin-sql": 4}
 """How many inputs each reader gets, beside 100 of any other: what takes long gets fewer."""
 
 CHECKED: Final = 0.3
 """The share of inputs that go through the whole checker, not only through the reader."""
 
-_NAMES: Final = {"sse": "x.sse", "json": "x.json", "vcr": "x.yaml", "har": "x.har", "parquet": "x.parquet"}
+_NAMES: Final = {
+    "sse": "x.sse",
+    "json": "x.json",
+    "vcr": "x.yaml",
+    "har": "x.har",
+    "parquet": "x.parquet",
+    "arrow": "x.arrow",
+}
 
 
 @frozen(kw_only=True)

@@ -26,7 +26,7 @@ from tests.samples import STATUSES
 from tests.stores.working import worked
 from tests.validation.readers.taped import FORMS, LIFE, as_rows, in_stream
 
-__all__ = ["DATABASES", "SEEDS", "VALUES", "seeds_of"]
+__all__ = ["DATABASES", "SEEDS", "VALUES", "in_arrow", "seeds_of"]
 
 _SCENARIO: Final = "steady"
 _STEP: Final = {
@@ -122,6 +122,30 @@ def _parquet() -> list[bytes]:
     ]
 
 
+def in_arrow(table: pa.Table, *, stream: bool = False, compression: str | None = None, rows: int = 5) -> bytes:
+    """A table as an Arrow file, or as a stream.
+
+    Args:
+        table: The table.
+        stream: As a stream.
+        compression: Of its buffers.
+        rows: How many a record batch has.
+    """
+    out = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    begin = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with begin(out, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=rows)
+    return out.getvalue()
+
+
+def _arrow() -> list[bytes]:
+    tables = [pq.read_table(io.BytesIO(seed)) for seed in _parquet()]
+    coded = pq.read_table(io.BytesIO(_table("lifecycle")), read_dictionary=["status", "run_id"])
+    packed = [in_arrow(table, compression=how) for table, how in zip(tables, ("lz4", "zstd"), strict=False)]
+    return [*map(in_arrow, tables), *packed, in_arrow(coded.unify_dictionaries()), in_arrow(tables[0], stream=True)]
+
+
 def _taped(*names: str) -> list[bytes]:
     packed = [call._replace(packed=True) for call in LIFE]
     return [FORMS[name](calls) for name in names for calls in (LIFE, in_stream(), packed)]
@@ -151,6 +175,7 @@ SEEDS: Final[dict[str, Callable[[], list[bytes]]]] = {
     "json": _documents,
     "sse": _streams,
     "parquet": _parquet,
+    "arrow": _arrow,
     "vcr": lambda: _taped("vcrpy.yaml", "vcrpy.json", "ruby.yml"),
     "har": lambda: _taped("browser.har"),
     "azure": lambda: _taped("proxy.json"),

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from tests.fuzz.seeds import VALUES, seeds_of
+from tests.fuzz.seeds import VALUES, in_arrow, seeds_of
 
 __all__ = ["SHAPED", "warped"]
 
@@ -140,20 +140,29 @@ _TYPES: Final[tuple[tuple[Any, Callable[[Random], Any]], ...]] = (
 )
 
 
-def _parquet(rng: Random) -> bytes:
+def _table(rng: Random) -> pa.Table:
     count = rng.choice((0, 1, 3, 9))
     names, arrays = [], []
     for name in rng.sample(_COLUMNS, rng.randint(1, 9)):
         kind, value = rng.choice(_TYPES)
         names.append(name)
         arrays.append(pa.array([None if rng.random() < 0.2 else value(rng) for _ in range(count)], kind))
-    out = io.BytesIO()
+    return pa.Table.from_arrays(arrays, names)
+
+
+def _parquet(rng: Random) -> bytes:
+    table, out = _table(rng), io.BytesIO()
     options: dict[str, Any] = {
         "compression": rng.choice(("none", "snappy", "zstd")),
         "row_group_size": rng.choice((2, 9)),
     }
-    pq.write_table(pa.Table.from_arrays(arrays, names), out, store_schema=rng.random() < 0.7, **options)
+    pq.write_table(table, out, store_schema=rng.random() < 0.7, **options)
     return out.getvalue()
+
+
+def _arrow(rng: Random) -> bytes:
+    packed = rng.choice((None, "lz4", "zstd"))
+    return in_arrow(_table(rng), stream=rng.random() < 0.3, compression=packed, rows=rng.choice((2, 9)))
 
 
 def _first(documents: Iterable[Any]) -> Any:
@@ -165,6 +174,7 @@ SHAPED: Final[dict[str, Callable[[Random], bytes]]] = {
     "json": _document,
     "sse": _stream,
     "parquet": _parquet,
+    "arrow": _arrow,
     "vcr": _parsed("vcr", lambda seed: _first(yaml.load_all(seed, Loader=yaml.CSafeLoader))),
     "har": _parsed("har", json.loads),
     "azure": _parsed("azure", json.loads),

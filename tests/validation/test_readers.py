@@ -118,7 +118,7 @@ class TestUnreadableLines:
     def test_every_form_is_named(self) -> None:
         """No reader of files is left out of what may be done."""
         names = {"json": "JSON,", "json-lines": "JSON Lines", "sse": "event streams", "parquet": "Parquet"}
-        named = {"vcr": "VCR", "har": "HAR", "azure": "Azure", **names}
+        named = {"vcr": "VCR", "har": "HAR", "azure": "Azure", "arrow": "Arrow", **names}
         assert all(named[name] in FORMS for name in FILE_READERS)
 
     def test_message_says_where_and_what(self) -> None:
