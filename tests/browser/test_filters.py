@@ -197,6 +197,7 @@ def test_one_run(open_page: Opener, made: Made) -> None:
     page = open_page(made.html, "#q=run_00001")
     page.locator("#list .run > summary").click()
     life = page.locator("#list .life")
+    life.wait_for()
     statuses, stamps = ("queued", "in_progress", "completed"), ("created_at", "started_at", "failed_at", "completed_at")
     names = life.locator(".lane .name").all_inner_texts()
     assert [name for name in names if name] == ["findings", *statuses, *stamps, "expires_at"]

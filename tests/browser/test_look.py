@@ -171,6 +171,7 @@ def test_hidden_steps(open_page: Opener, made: Made) -> None:
     """Statuses that nobody saw are hatched and said to be not seen, tool rounds are numbered."""
     page = open_page(made.html, "#q=run_gap")
     page.locator("#list .run > summary").click()
+    page.locator("#list .life").wait_for()
     assert page.locator("#list .life .bar.in_progress.hid").count() == 1
     assert "in_progress (not seen)" in (page.locator("#list .life [role=img]").get_attribute("aria-label") or "")
     page.fill("#q", "run_tools")

@@ -33,6 +33,7 @@ def test_opens_and_scrolls(open_page: Opener, made: Made) -> None:
     last.wait_for()
     page.wait_for_function("() => document.querySelectorAll('#list .run').length < 400")
     last.locator("summary").click()
+    last.locator(".bar").first.wait_for()
     assert last.locator(".bar").count() > 1
     page.keyboard.press("Home")
     page.locator("#list .run", has_text="run_00000").wait_for()
