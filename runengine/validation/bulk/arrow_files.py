@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from runengine.validation.bulk.coded import ARROW
 from runengine.validation.bulk.table_pieces import PIECE_ROWS, Piece, Stretch, bytes_of, cut, united
-from runengine.validation.bulk.table_source import TableSource, unfit
+from runengine.validation.bulk.table_source import TableSource, unfit, unopened
 from runengine.validation.observations import Item, Unreadable
 from runengine.validation.readers import arrow_files as reader
 from runengine.validation.readers.columns import Plan, plan_of
@@ -31,8 +31,6 @@ _KEPT_MAX: Final = 2
 
 _UNPACKED: Final = 4
 """So many times its size a file may be unpacked, where its first record batch does not tell."""
-
-_WORDS_MAX: Final = 100
 
 
 def sievable(path: str, options: Options, *, piece_rows: int = PIECE_ROWS, detailed: bool = False) -> TableSource | str:
@@ -60,8 +58,7 @@ def sievable(path: str, options: Options, *, piece_rows: int = PIECE_ROWS, detai
             return why or ""
         counts = _counts(path, schema, plan)
     except ARROW.broken as error:
-        said = getattr(error, "strerror", None) or str(error)
-        return f"it cannot be opened: {' '.join(said.split())[:_WORDS_MAX]}"
+        return unopened(error)
     held = ArrowRows(path, schema, plan, counts, size)
     pieces = cut(held.stretches(), piece_rows)
     return TableSource(held, options, plan=plan, problems=problems, pieces=pieces, detailed=detailed)

@@ -94,7 +94,8 @@ class Digest:
             places: Which rows.
         """
         digest = Digest(0)
-        digest._sum = self.made()[places]
+        self._flush()
+        digest._sum = self._sum.take(places)
         return digest
 
     def made(self) -> Keys:

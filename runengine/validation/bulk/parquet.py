@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from runengine.validation.bulk.coded import ARROW
 from runengine.validation.bulk.row_groups import Tables, is_encoded, pieces_of
 from runengine.validation.bulk.table_pieces import PIECE_ROWS, Piece
-from runengine.validation.bulk.table_source import TableSource, unfit
+from runengine.validation.bulk.table_source import TableSource, unfit, unopened
 from runengine.validation.observations import Item, Unreadable
 from runengine.validation.readers.columns import Plan, plan_of
 from runengine.validation.readers.parquet import group_items, open_table
@@ -48,8 +48,7 @@ def sievable(path: str, options: Options, *, piece_rows: int = PIECE_ROWS, detai
         plan, problems = plan_of(ARROW, schema)
         pieces = pieces_of(metadata, piece_rows)
     except ARROW.broken as error:
-        said = getattr(error, "strerror", None) or str(error)
-        return f"it cannot be opened: {' '.join(said.split())[:_WORDS_MAX]}"
+        return unopened(error)
     why = unfit(plan, options)
     if why is not None or plan is None:
         return why or ""

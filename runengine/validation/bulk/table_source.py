@@ -26,7 +26,7 @@ from runengine.validation.readers.natively import AUTO
 from runengine.validation.readers.tables import row_items
 from runengine.validation.summary import Options
 
-__all__ = ["Held", "TableSource", "unfit"]
+__all__ = ["Held", "TableSource", "unfit", "unopened"]
 
 _NEEDED: Final = {
     "id": ("text",),
@@ -36,6 +36,7 @@ _NEEDED: Final = {
     "started_at": ("stamp",),
 }
 _ITEMS_AT_ONCE: Final = 4096
+_WORDS_MAX: Final = 100
 _KEPT_BYTES: Final = (32 << 20) - (64 << 10)
 
 
@@ -62,6 +63,20 @@ def unfit(plan: Plan | None, options: Options) -> str | None:
             return f"it has no column of a fitting type for {name}"
     spelled = next((name for name in forms if name not in FIELDS and name not in WIRE_EXTRAS), None)
     return None if spelled is None else f"its column {spelled[:40]!r} is spelled as a dialect does"
+
+
+def unopened(error: Exception) -> str:
+    """Why a file is no source of columns, where it cannot be opened.
+
+    Args:
+        error: What the system or the library raised.
+
+    Example:
+        >>> unopened(ValueError("no  footer"))
+        'it cannot be opened: no footer'
+    """
+    said = getattr(error, "strerror", None) or str(error)
+    return f"it cannot be opened: {' '.join(said.split())[:_WORDS_MAX]}"
 
 
 class Held(Protocol):

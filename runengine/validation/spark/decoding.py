@@ -6,35 +6,25 @@ Source: DESIGN §5 (Volume).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from attrs import evolve, field, frozen
 
-from runengine.core.fields import FIELDS, WIRE_EXTRAS
 from runengine.core.table import POLICIES, Policy
-from runengine.dialects.documents import DIALECTS
 from runengine.validation.bulk.batch import Keys
 from runengine.validation.bulk.coded import ARROW, keys_of
 from runengine.validation.bulk.hashing import hash_rows
 from runengine.validation.bulk.table_batch import Decoder
+from runengine.validation.bulk.table_source import unfit
 from runengine.validation.observations import Item
 from runengine.validation.readers.columns import Plan, plan_of
-from runengine.validation.readers.natively import AUTO
 from runengine.validation.readers.tables import row_items
 from runengine.validation.spark.addresses import name_of, plain_name_of
 from runengine.validation.summary import Options
 
 __all__ = ["Told", "scoped"]
-
-_NEEDED: Final = {
-    "id": ("text",),
-    "thread_id": ("text",),
-    "status": ("text",),
-    "created_at": ("stamp",),
-    "started_at": ("stamp",),
-}
 
 
 @frozen(kw_only=True)
@@ -90,11 +80,7 @@ class Told:
     @property
     def sieved(self) -> bool:
         """Whether columns can vouch for rows; else all of them are shown to the checker, file by file."""
-        forms = {each.name: each.form for each in self.plan.fields}
-        spelled = self._options.dialect != AUTO and DIALECTS[self._options.dialect].shape.spelling is not None
-        known = all(name in FIELDS or name in WIRE_EXTRAS for name in forms)
-        fits = all(forms.get(name) in fitting for name, fitting in _NEEDED.items())
-        return not self.plan.is_whole and not spelled and known and fits
+        return unfit(self.plan, self._options) is None
 
     def name(self, path: str) -> tuple[int, str]:
         """The turn of a file, and what it is called; the first and its plain name where nothing is told of it."""

@@ -30,7 +30,7 @@ from tests.validation.bulk.both import by_stream, same  # noqa: E402
 from tests.validation.bulk.logs import Form, in_time, write_log  # noqa: E402
 from tests.validation.bulk.test_equality import all_broken  # noqa: E402
 from tests.validation.bulk.test_parquet import tables  # noqa: E402
-from tests.validation.bulk.vouching import opened, scalar_items, vouch  # noqa: E402
+from tests.validation.bulk.vouching import assert_pieces, opened, scalar_items, vouch  # noqa: E402
 
 T0: Final = 1_767_225_600
 ROWS: Final = 60
@@ -117,12 +117,7 @@ class TestPieces:
         write_arrow(runs(50), path, batch, packed)
         assert vouch(path, piece_rows=piece) == (50, 0)
         source = opened(path, piece_rows=piece)
-        assert [each.row for each in source.pieces] == [
-            sum(p.rows for p in source.pieces[:n]) for n in range(len(source.pieces))
-        ]
-        assert all(each.rows <= 2 * piece for each in source.pieces)
-        for each in [*source.pieces[::-1], *source.pieces[::2]]:
-            assert source.columns(each).created.tolist() == [T0 + n for n in range(each.row, each.row + each.rows)]
+        assert_pieces(source, piece, T0)
 
     def test_no_rows(self, tmp_path: Path) -> None:
         """A table without rows has no places, nor have batches without rows between others."""

@@ -24,7 +24,7 @@ from runengine.simulation.writing.parquet import Columns  # noqa: E402
 from runengine.validation.bulk.parquet import sievable  # noqa: E402
 from runengine.validation.summary import Options  # noqa: E402
 from tests.samples import STATUSES  # noqa: E402
-from tests.validation.bulk.vouching import SMALL_BATCHES, opened, vouch  # noqa: E402
+from tests.validation.bulk.vouching import SMALL_BATCHES, assert_pieces, opened, vouch  # noqa: E402
 from tests.validation.checking import clean  # noqa: E402
 from tests.validation.lines import RECORDS  # noqa: E402
 from tests.validation.readers.test_parquet import FAULTY, simulated  # noqa: E402
@@ -239,12 +239,7 @@ class TestPieces:
         pq.write_table(table, path, row_group_size=group)
         assert vouch(path, piece_rows=piece)[0] == 50
         source = opened(path, piece_rows=piece)
-        assert [each.row for each in source.pieces] == [
-            sum(p.rows for p in source.pieces[:n]) for n in range(len(source.pieces))
-        ]
-        assert all(each.rows <= 2 * piece for each in source.pieces)
-        for each in [*source.pieces[::-1], *source.pieces[::2]]:
-            assert source.columns(each).created.tolist() == [T0 + n for n in range(each.row, each.row + each.rows)]
+        assert_pieces(source, piece, T0)
 
     def test_no_rows(self, tmp_path: Path) -> None:
         """A table without rows has no places."""

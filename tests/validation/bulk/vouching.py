@@ -24,7 +24,7 @@ from runengine.validation.rules.path import birth_findings, event_findings
 from runengine.validation.rules.payload import payload_findings
 from runengine.validation.summary import Options
 
-__all__ = ["SMALL_BATCHES", "opened", "scalar_items", "vouch"]
+__all__ = ["SMALL_BATCHES", "assert_pieces", "opened", "scalar_items", "vouch"]
 
 SMALL_BATCHES = "runengine.validation.readers.parquet.BATCH_ROWS"
 """What to set to a small number, so that row groups are read in many batches and cut into many parts."""
@@ -71,6 +71,22 @@ def vouch(path: Path, options: Options | None = None, piece_rows: int = 8, seed:
         at, odd = at + len(batch), odd + int(batch.odd.sum())
     assert at == len(expected)
     return at, odd
+
+
+def assert_pieces(source: TableSource, piece_rows: int, first: int) -> None:
+    """Assert that pieces stand one behind another, none too large, and hold the right rows in whatever order.
+
+    Args:
+        source: Rows of which each was created a second after the one before it.
+        piece_rows: About how many rows a piece has.
+        first: When the first was created, Unix seconds.
+    """
+    assert [each.row for each in source.pieces] == [
+        sum(p.rows for p in source.pieces[:n]) for n in range(len(source.pieces))
+    ]
+    assert all(each.rows <= 2 * piece_rows for each in source.pieces)
+    for each in [*source.pieces[::-1], *source.pieces[::2]]:
+        assert source.columns(each).created.tolist() == [first + n for n in range(each.row, each.row + each.rows)]
 
 
 def _same_items(found: list[Item], wanted: list[Item]) -> bool:
